@@ -1,0 +1,216 @@
+"""The grammar of ids, names, refs and paths; nothing else builds a ref name.
+
+A *name* is what people write (any printable text); a *slug* is its form in a
+ref. Everything here is a pure function of its arguments.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+from gitml.errors import InputError
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Iterable
+
+RUN_ID = re.compile(r"[0-9a-f]{32}")
+RUN_ID_PREFIX = re.compile(r"[0-9a-f]{4,32}")
+SLUG = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
+_HASHED_TAIL = re.compile(r"--[0-9a-f]{8}$")
+_WINDOWS_DEVICES = frozenset(
+    ["con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(10))]
+)
+NAME_LIMIT = 250
+PATH_LIMIT = 1024
+STATUSES = ("scheduled", "running", "finished", "failed", "killed")
+
+RUNS = "refs/gitml/runs/"
+EXPERIMENTS = "refs/gitml/experiments/"
+SOURCE = "refs/gitml/source/"
+SOURCES = "refs/gitml/sources"
+REMOTES = "refs/gitml-remotes/"
+TMP = "refs/gitml-tmp/"
+
+
+def is_run_id(text: str) -> bool:
+    """Say whether ``text`` is a whole run id: 32 lower-case hex digits."""
+    return RUN_ID.fullmatch(text) is not None
+
+
+def run_ref(run_id: str) -> str:
+    """Return the hot ref of a run."""
+    if not is_run_id(run_id):
+        raise InputError(
+            f"{visible(run_id)} is not a run id.", hint="A run id is 32 lower-case hex digits."
+        )
+    return RUNS + run_id
+
+
+def experiment_ref(slug: str) -> str:
+    """Return the ledger ref of an experiment."""
+    if not SLUG.fullmatch(slug):
+        raise InputError(f"{visible(slug)} is not the slug of an experiment.")
+    return EXPERIMENTS + slug
+
+
+def source_ref(tree: str) -> str:
+    """Return the ref that keeps a source tree, one per tree and not per run."""
+    return f"{SOURCE}t-{tree}"
+
+
+def tmp_ref(token: str) -> str:
+    """Return the ref of a write in progress; ``token`` is 16 hex digits."""
+    return TMP + token
+
+
+def slugify(name: str, *, salt: str = "") -> str:
+    """Return the permanent id of an experiment called ``name``.
+
+    A legal slug is its own slug. Anything else is cleaned to at most 40
+    characters and ``--`` and 8 hex digits of the SHA-256 of the name (with
+    ``salt`` appended after a NUL when the plain slug is taken), so two names
+    never share one.
+    """
+    if (
+        not salt
+        and SLUG.fullmatch(name)
+        and name not in _WINDOWS_DEVICES
+        and not _HASHED_TAIL.search(name)
+    ):
+        return name
+    ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    cleaned = re.sub(r"[^a-z0-9_]+", "-", ascii_name).strip("-_")[:40].strip("-_") or "x"
+    text = f"{name}\0{salt}" if salt else name
+    return f"{cleaned}--{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def _is_hostile(char: str) -> bool:
+    """Control, bidirectional-override, surrogate and line-separator characters."""
+    category = unicodedata.category(char)
+    if category in {"Cc", "Cs", "Zl", "Zp"}:
+        return True
+    return category == "Cf" and (
+        unicodedata.bidirectional(char) in {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+        or char in "\u200e\u200f\u061c\ufeff"
+    )
+
+
+def visible(text: str, limit: int = 200) -> str:
+    """Return ``text`` fit for a terminal: hostile characters escaped, cut with ``…``."""
+    if text.isascii() and text.isprintable():
+        out = text
+    else:
+        out = "".join(
+            c.encode("unicode_escape", "backslashreplace").decode() if _is_hostile(c) else c
+            for c in text
+        )
+    return out if len(out) <= limit else out[: limit - 1] + "…"
+
+
+def check_name(name: str, what: str) -> str:
+    """Return ``name`` if people can read and type it, else raise `InputError`.
+
+    ``what`` names the kind of thing (``"experiment"``, ``"metric"`` …). Refused
+    are: nothing or only spaces, control and bidirectional characters, spaces at
+    an end, and more than 250 characters.
+    """
+    if not name or not name.strip():
+        raise InputError(f"The name of {_article(what)} cannot be empty.")
+    if len(name) > NAME_LIMIT:
+        raise InputError(
+            f"The name of {_article(what)} has {len(name)} characters: {visible(name, 40)}",
+            hint=f"At most {NAME_LIMIT} characters.",
+        )
+    if any(_is_hostile(c) for c in name):
+        raise InputError(
+            f"The name of {_article(what)} holds a control or bidirectional character: {visible(name, 80)}",
+            hint="Use printable characters only.",
+        )
+    if name != name.strip():
+        raise InputError(f"The name of {_article(what)} starts or ends with a space: {visible(name, 80)!r}")
+    return name
+
+
+def _article(what: str) -> str:
+    return f"an {what}" if what[0] in "aeiou" else f"a {what}"
+
+
+# What git's fsck takes for .git: NTFS short names, trailing dots and spaces, and
+# code points that HFS+ ignores (git/path.c is_ntfs_dotgit, git/utf8.c next_hfs_char).
+_HFS_IGNORED = dict.fromkeys(
+    [*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF]
+)
+_DOTGIT = re.compile(r"(\.git|git~\d+|\.gitmodules|gitmod~\d+)[. ]*(:.*)?", re.IGNORECASE)
+
+
+def check_path(path: str, what: str = "artifact") -> str:
+    """Return ``path`` in its stored form (relative, ``/`` between parts), else raise.
+
+    Refused are: absolute paths, ``..``, control and bidirectional characters, a
+    name that git takes for ``.git``, and more than 1,024 characters.
+    """
+    parts = [p for p in path.replace("\\", "/").split("/") if p not in {"", "."}]
+    shown = visible(path, 80)
+    if path.startswith(("/", "\\")) or re.match(r"[A-Za-z]:[\\/]", path):
+        raise InputError(f"The {what} path {shown} is absolute.", hint="Give a path relative to the run.")
+    if not parts:
+        raise InputError(f"The {what} path cannot be empty.")
+    if ".." in parts:
+        raise InputError(f"The {what} path {shown} leaves the run's folder.", hint="Leave out the .. parts.")
+    if len(path) > PATH_LIMIT:
+        raise InputError(f"The {what} path {visible(path, 40)} has more than {PATH_LIMIT} characters.")
+    if any(_is_hostile(c) for c in path):
+        raise InputError(
+            f"The {what} path {shown} holds a control or bidirectional character.",
+            hint="Rename the file, or give another name with PATH:DEST.",
+        )
+    if any(_DOTGIT.fullmatch(p.translate(_HFS_IGNORED)) for p in parts):
+        raise InputError(f"The {what} path {shown} has a name that git keeps for itself.")
+    return "/".join(parts)
+
+
+def nearest(word: str, among: Iterable[str], limit: int = 3) -> list[str]:
+    """Return up to ``limit`` of ``among`` that ``word`` may have been meant to be."""
+    choices = list(dict.fromkeys(among))
+    folded: dict[str, str] = {}
+    for choice in choices:
+        folded.setdefault(choice.casefold(), choice)
+    close = difflib.get_close_matches(word.casefold(), list(folded), n=limit, cutoff=0.6)
+    return [folded[c] for c in close]
+
+
+def did_you_mean(word: str, among: Iterable[str]) -> str | None:
+    """Return ``did you mean a or b?`` for the nearest words, or None."""
+    close = [visible(c) for c in nearest(word, among)]
+    return f"did you mean {' or '.join(close)}?" if close else None
+
+
+_ADJECTIVES = (
+    "able amber ample arctic autumn azure bold brave bright brisk calm candid civil clear clever coral "
+    "cosmic crisp dapper daring deft eager early easy elated fair fast fluent fond frank fresh gentle "
+    "gifted glad golden grand green happy hardy hazel honest humble ideal indigo jolly jovial keen kind "
+    "light lively loyal lucid lucky lunar mellow merry mild modest neat nimble noble novel olive opal "
+    "patient placid plucky polar prime proud quick quiet rapid ready regal ripe robust rosy royal sage "
+    "scarlet serene sharp silver sleek smart snowy solar solid spry steady stoic sunny swift tidy tranquil "
+    "true upbeat urban vast velvet vivid warm wise witty young zesty"
+).split()
+_NOUNS = (
+    "acorn alder aspen badger bamboo bay beacon birch bison breeze brook canyon cedar cliff clover comet "
+    "condor copse cove crane creek crest cypress dale delta dolphin dune eagle egret elm ember falcon "
+    "fern finch fjord flint forest fox galaxy garden geyser glade glacier grove gull harbor hawk hazel "
+    "heath heron hill ibex inlet iris island jay juniper kestrel kite lagoon lake larch lark ledge "
+    "lichen lily lotus lynx maple marsh marten meadow mesa moor moss moth nova oak oasis ocean orchid "
+    "oriole osprey otter owl peak pebble pine planet pond poplar prairie puffin quail quartz raven reef "
+    "ridge river robin sable sequoia shore sparrow spring spruce stone stork summit swan terrace thicket "
+    "thrush tide trout tundra valley vale walnut willow wolf wren"
+).split()
+
+
+def run_name(rng: random.Random) -> str:
+    """Return a name for a run, such as ``brave-otter-12``."""
+    return f"{rng.choice(_ADJECTIVES)}-{rng.choice(_NOUNS)}-{rng.randint(1, 99)}"
