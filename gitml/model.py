@@ -34,12 +34,12 @@ class Edit:
     """When, by the run's hybrid clock, in milliseconds."""
     id: str
     """16 random hex digits; orders edits of the same millisecond."""
-    by: str = field(compare=False)
+    by: str
     """Who, as ``Name <email>``."""
-    key: str = field(compare=False)
+    key: str
     """What: ``status``, ``tags.team``, ``params.lr``, ``artifacts.plot.png`` …"""
-    value: Json = field(compare=False)
-    """The new value; None removes."""
+    json: str
+    """The new value as one line of JSON, so that edits hash and sort; ``null`` removes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,9 +134,9 @@ class Artifact:
 
     path: str
     """Relative to the run's artifacts, ``/`` between parts."""
-    size: int | None
+    size: int | None = None
     """Bytes; None for a URI whose size is not known."""
-    sha256: str | None
+    sha256: str | None = None
     """Hex digest of the content; None for a URI whose digest is not known."""
     media_type: str | None = None
     """The media type guessed from the name."""

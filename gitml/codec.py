@@ -1,0 +1,391 @@
+"""YAML and JSON lines <-> the model, and the one door to yaml.
+
+Three readers with three kinds of trust:
+
+- `load_stored` reads what lies under refs, which anybody who can push may have
+  written: no aliases, anchors or tags, limits on size and depth.
+- `load_user_yaml` reads what people wrote by hand, as YAML 1.2 resolves it
+  (``1e-5`` is a number, ``no`` and ``12:30:00`` are strings), anchors allowed.
+- `load_edits` reads JSON lines.
+
+What is written is quoted so that YAML 1.1 and 1.2 read the same values.
+https://yaml.org/spec/1.2.2/#103-core-schema
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Any
+
+import yaml
+
+from gitml.errors import DamagedError, InputError, NewerSchemaError
+from gitml.model import SCHEMA, Edit, Json
+from gitml.names import visible
+
+try:
+    from yaml import CSafeDumper as _BaseDumper
+    from yaml import CSafeLoader as _BaseLoader
+except ImportError:  # a PyYAML built without libyaml: seven times slower, same answers
+    from yaml import SafeDumper as _BaseDumper  # type: ignore[assignment]
+    from yaml import SafeLoader as _BaseLoader  # type: ignore[assignment]
+
+STORED_LIMIT = 4 * 1024 * 1024
+"""Bytes of a stored YAML document; a run of 20,000 params is under 1 MB."""
+USER_LIMIT = 8 * 1024 * 1024
+"""Bytes of a params or metrics file."""
+DEPTH_LIMIT = 32
+_NODE_LIMIT = 200_000
+
+_YAML12: list[tuple[str, str, str]] = [
+    ("tag:yaml.org,2002:bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("tag:yaml.org,2002:null", r"~|null|Null|NULL|", "~nN\0"),
+    ("tag:yaml.org,2002:int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
+    (
+        "tag:yaml.org,2002:float",
+        r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
+        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+        "-+0123456789.",
+    ),
+    ("tag:yaml.org,2002:merge", r"<<", "<"),
+]
+_PATTERNS12 = [(tag, re.compile(f"(?:{pattern})\\Z")) for tag, pattern, _ in _YAML12]
+
+
+class _StoredLoader(_BaseLoader):
+    """What gitml wrote: YAML 1.2 scalars, no dates."""
+
+
+class _Dumper(_BaseDumper):
+    """What gitml writes: readable, and the same to YAML 1.1 and 1.2."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ANN401 - the signature is PyYAML's
+        """Never write an anchor."""
+        return True
+
+
+def _construct_int(loader: Any, node: yaml.ScalarNode) -> int:  # noqa: ANN401
+    text = loader.construct_scalar(node)
+    try:
+        if text.startswith("0o"):
+            return int(text[2:], 8)
+        return int(text, 16) if text.startswith("0x") else int(text)
+    except ValueError as error:  # Python refuses more than 4,300 digits
+        raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from None
+
+
+def _construct_float(loader: Any, node: yaml.ScalarNode) -> float:  # noqa: ANN401
+    text = loader.construct_scalar(node).lower()
+    return float(text.replace(".inf", "inf").replace(".nan", "nan"))
+
+
+def _construct_map(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:  # noqa: ANN401
+    loader.flatten_mapping(node)
+    mapping: dict[Any, Any] = {}
+    for key_node, value_node in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if not isinstance(key, Hashable):
+            raise yaml.constructor.ConstructorError(
+                None, None, "a key is a list or a mapping", key_node.start_mark
+            )
+        if key in mapping:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the key {visible(str(key), 40)} stands twice", key_node.start_mark
+            )
+        mapping[key] = loader.construct_object(value_node, deep=True)
+    return mapping
+
+
+def _construct_user_map(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:  # noqa: ANN401
+    """Like `_construct_map`, but a merged key may be given again."""
+    own = [k.value for k, _ in node.value if isinstance(k, yaml.ScalarNode) and k.value != "<<"]
+    if len(own) != len(set(own)):
+        twice = next(k for k in own if own.count(k) > 1)
+        raise yaml.constructor.ConstructorError(
+            None, None, f"the key {visible(str(twice), 40)} stands twice", node.start_mark
+        )
+    loader.flatten_mapping(node)
+    mapping: dict[Any, Any] = {}
+    for key_node, value_node in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if not isinstance(key, Hashable):
+            raise yaml.constructor.ConstructorError(
+                None, None, "a key is a list or a mapping", key_node.start_mark
+            )
+        mapping[key] = loader.construct_object(value_node, deep=True)
+    return mapping
+
+
+class _UserLoader(_BaseLoader):
+    """What people wrote: YAML 1.2 scalars, anchors and merge keys."""
+
+
+for _loader in (_StoredLoader, _UserLoader):
+    _loader.yaml_implicit_resolvers = {}
+    for _tag, _pattern, _first in _YAML12:
+        # PyYAML tries a scalar's first character; the empty scalar has the key "".
+        _starts = [c if c != "\0" else "" for c in _first]
+        _loader.add_implicit_resolver(_tag, re.compile(f"(?:{_pattern})\\Z"), _starts)
+    _loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
+    _loader.add_constructor("tag:yaml.org,2002:float", _construct_float)
+_StoredLoader.add_constructor("tag:yaml.org,2002:map", _construct_map)
+_UserLoader.add_constructor("tag:yaml.org,2002:map", _construct_user_map)
+
+
+def _is_plain_in_both(text: str) -> bool:
+    """Say whether YAML 1.2 takes ``text`` for a string (1.1 is PyYAML's own check)."""
+    return not any(pattern.match(text) for _, pattern in _PATTERNS12)
+
+
+def _represent_str(dumper: Any, text: str) -> yaml.ScalarNode:  # noqa: ANN401
+    if "\n" in text and text.isprintable() is False and not re.search(r"[^\n\x20-\x7e\xa0-\ud7ff]", text):
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|")  # type: ignore[no-any-return]
+    style = None if _is_plain_in_both(text) else "'"
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)  # type: ignore[no-any-return]
+
+
+def _represent_float(dumper: Any, value: float) -> yaml.ScalarNode:  # noqa: ANN401
+    if math.isnan(value):
+        text = ".nan"
+    elif math.isinf(value):
+        text = ".inf" if value > 0 else "-.inf"
+    else:
+        text = repr(value)
+        mantissa, e, exponent = text.partition("e")
+        if e:  # YAML 1.1 wants a dot and a sign: 1.0e-05
+            sign = "" if exponent[0] in "+-" else "+"
+            text = f"{mantissa if '.' in mantissa else mantissa + '.0'}e{sign}{exponent}"
+    return dumper.represent_scalar("tag:yaml.org,2002:float", text)  # type: ignore[no-any-return]
+
+
+_Dumper.add_representer(str, _represent_str)
+_Dumper.add_representer(float, _represent_float)
+
+
+def dump(value: Json) -> bytes:
+    """Return ``value`` as YAML: block style, keys in their order, UTF-8."""
+    text = yaml.dump(
+        value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=4096, default_flow_style=False
+    )
+    return str(text).encode("utf-8", "surrogatepass")
+
+
+_SUSPECT = re.compile(r"(?m)(?:^|[\s\[{,:?-])[&*!][^\s]")
+_DEEP = re.compile(r"(?m)^[ \t?-]{%d}" % (2 * DEPTH_LIMIT))
+
+
+def _check_structure(text: str, *, aliases: bool) -> None:
+    """Refuse what could explode or crash, before anything is constructed.
+
+    libyaml's composer recurses in C and overflows the stack at about 100,000
+    levels, so depth is checked on the event stream, which does not recurse.
+    """
+    if not (
+        text.count("[") + text.count("{") > DEPTH_LIMIT
+        or (not aliases and _SUSPECT.search(text))
+        or _DEEP.search(text)
+        or text.count("- -") > DEPTH_LIMIT
+        or (aliases and ("&" in text or "!" in text))
+    ):
+        return
+    depth = nodes = 0
+    for event in yaml.parse(text, Loader=_BaseLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > DEPTH_LIMIT:
+                raise ValueError(f"it nests deeper than {DEPTH_LIMIT} levels")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if isinstance(event, yaml.AliasEvent) and not aliases:
+            raise ValueError("it holds an alias")
+        if isinstance(event, yaml.NodeEvent):
+            nodes += 1
+            if nodes > _NODE_LIMIT:
+                raise ValueError(f"it has more than {_NODE_LIMIT} values")
+            if event.anchor is not None and not aliases:
+                raise ValueError("it holds an anchor")
+            tag = getattr(event, "tag", None)
+            if tag is not None and tag != "!" and not tag.startswith("tag:yaml.org,2002:str"):
+                raise ValueError(f"it holds the tag {visible(tag, 40)}")
+
+
+def _problem(error: Exception) -> str:
+    """Return one line that says what is wrong and where."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        return f"{error.problem}, line {mark.line + 1} column {mark.column + 1}"
+    if isinstance(error, RecursionError):
+        return "it nests too deep"
+    return visible(str(error).splitlines()[0] if str(error) else type(error).__name__)
+
+
+def load_stored(data: bytes, what: str) -> dict[str, Json]:
+    """Return the mapping stored in ``data``.
+
+    Raises `NewerSchemaError` for a schema above ours and `DamagedError` for all
+    else that is wrong: size, encoding, syntax, aliases, anchors, tags, depth.
+    """
+    if len(data) > STORED_LIMIT:
+        raise DamagedError(f"{what} has {len(data):,} bytes, more than the limit of {STORED_LIMIT:,}.")
+    try:
+        text = data.decode("utf-8")
+        _check_structure(text, aliases=False)
+        value = yaml.load(text, Loader=_StoredLoader)  # noqa: S506 - a subclass of the safe loader
+    except (ValueError, yaml.YAMLError, RecursionError, OverflowError) as error:
+        raise DamagedError(f"{what} cannot be read: {_problem(error)}.") from None
+    if not isinstance(value, dict):
+        raise DamagedError(f"{what} cannot be read: it is not a mapping.")
+    check_schema(value.get("schema", SCHEMA), what)
+    return value
+
+
+def check_schema(schema: Json, what: str) -> None:
+    """Raise `NewerSchemaError` or `DamagedError` unless this gitml can read ``schema``."""
+    if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
+        raise DamagedError(f"{what} has a schema that is not a number: {visible(str(schema), 40)}.")
+    if schema > SCHEMA:
+        raise NewerSchemaError(
+            f"{what} has schema {schema}, and this gitml reads up to {SCHEMA}.",
+            hint="Upgrade: pip install --upgrade gitml",
+        )
+
+
+def load_user_yaml(text: str, what: str) -> Json:
+    """Return what a hand-written YAML document says, by the rules of YAML 1.2.
+
+    Raises `InputError` with line and column. A document whose aliases would
+    unfold to more than 200,000 values is refused.
+    """
+    if len(text) > USER_LIMIT:
+        raise InputError(f"{what} has more than {USER_LIMIT:,} characters.")
+    try:
+        _check_structure(text, aliases=True)
+        value = yaml.load(text, Loader=_UserLoader)  # noqa: S506 - a subclass of the safe loader
+        _count_unfolded(value)
+    except (ValueError, yaml.YAMLError, RecursionError, OverflowError) as error:
+        raise InputError(f"{what} is not YAML that can be read: {_problem(error)}.") from None
+    return value
+
+
+def _count_unfolded(value: Json) -> None:
+    """Refuse a value that aliases make larger than it looks (a YAML bomb)."""
+    sizes: dict[int, int] = {}
+
+    def size(item: Json, depth: int) -> int:
+        if not isinstance(item, (dict, list)):
+            return 1
+        if depth > DEPTH_LIMIT:
+            raise ValueError("it nests too deep, or holds itself")
+        known = sizes.get(id(item))
+        if known is None:
+            children = item.values() if isinstance(item, dict) else item
+            known = 1 + sum(size(child, depth + 1) for child in children)
+            sizes[id(item)] = known
+        if known > _NODE_LIMIT:
+            raise ValueError(f"its aliases unfold to more than {_NODE_LIMIT} values")
+        return known
+
+    size(value, 0)
+
+
+def scalar_from_text(text: str) -> Json:
+    """Return the scalar that YAML 1.2 sees in ``text``: ``-p lr=1e-5`` is a number."""
+    for tag, pattern in _PATTERNS12[:4]:
+        if pattern.match(text):
+            kind = tag.rpartition(":")[2]
+            if kind == "bool":
+                return text.lower() == "true"
+            if kind == "null":
+                return None if text else ""
+            if kind == "int":
+                try:
+                    return int(text, 0) if text.startswith(("0o", "0x")) else int(text)
+                except ValueError:
+                    return text
+            return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+    return text
+
+
+_FLOATS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+"""How JSON lines spell the floats that JSON has no numbers for, as ``{"$float": "NaN"}``."""
+
+
+def _encode_floats(value: Json) -> Json:
+    if isinstance(value, float) and not math.isfinite(value):
+        name = "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+        return {"$float": name}
+    if isinstance(value, Mapping):
+        return {k: _encode_floats(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_encode_floats(v) for v in value]
+    return value
+
+
+def _decode_floats(item: dict[str, Json]) -> Json:
+    if len(item) == 1 and isinstance(item.get("$float"), str) and item["$float"] in _FLOATS:
+        return _FLOATS[item["$float"]]
+    return item
+
+
+def dump_json(value: Json) -> str:
+    """Return ``value`` as one line of strict JSON; NaN and infinities as ``{"$float": …}``."""
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except ValueError:
+        return json.dumps(_encode_floats(value), ensure_ascii=False, separators=(",", ":"))
+
+
+def load_json(text: str) -> Json:
+    """Return what `dump_json` wrote; raise ValueError if it is not JSON."""
+    try:
+        return json.loads(text, object_hook=_decode_floats)
+    except RecursionError:
+        raise ValueError("it nests too deep") from None
+
+
+def dump_edit(edit: Edit) -> str:
+    """Return an edit as one JSON line without its newline."""
+    head = json.dumps({"at": edit.at, "id": edit.id, "by": edit.by, "key": edit.key}, ensure_ascii=False)
+    return f'{head[:-1]}, "value": {edit.json}}}'
+
+
+_EDIT_ID = re.compile(r"[0-9a-f]{16}")
+_LATEST = 253_402_300_799_000  # the last second of the year 9999
+
+
+def edit_from_json(value: Json) -> Edit:
+    """Return the edit in ``value``; raise ValueError if it is none."""
+    if not isinstance(value, dict):
+        raise ValueError("an edit is not a mapping")
+    at, edit_id, by, key = value.get("at"), value.get("id"), value.get("by"), value.get("key")
+    if not isinstance(at, int) or isinstance(at, bool) or not 0 <= at <= _LATEST:
+        raise ValueError("an edit has no time")
+    if not isinstance(edit_id, str) or not _EDIT_ID.fullmatch(edit_id):
+        raise ValueError("an edit has no id")
+    if not isinstance(by, str) or not isinstance(key, str) or not key:
+        raise ValueError("an edit has no author or key")
+    return Edit(at=at, id=edit_id, by=by, key=key, json=dump_json(value.get("value")))
+
+
+def dump_edits(edits: Iterable[Edit]) -> bytes:
+    """Return edits as sorted JSON lines."""
+    return "".join(f"{dump_edit(e)}\n" for e in sorted(edits)).encode("utf-8", "surrogatepass")
+
+
+def load_edits(data: bytes, what: str) -> frozenset[Edit]:
+    """Return the set of edits in JSON lines; raise `DamagedError` naming the line."""
+    try:
+        lines = data.decode("utf-8", "surrogatepass").split("\n")
+    except ValueError as error:
+        raise DamagedError(f"{what} cannot be read: {_problem(error)}.") from None
+    edits = []
+    for number, line in enumerate(lines, 1):
+        if line:
+            try:
+                edits.append(edit_from_json(load_json(line)))
+            except ValueError as error:
+                raise DamagedError(f"{what} cannot be read: {_problem(error)}, line {number}.") from None
+    return frozenset(edits)
