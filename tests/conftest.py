@@ -18,7 +18,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-BENCH = Path(__file__).with_name("bench")
+CHECKOUT = Path(__file__).parents[1]
+BENCH = CHECKOUT / "tests" / "bench"
 
 FIXED = {
     "COLUMNS": "100",
@@ -114,6 +115,15 @@ def git():
         return done.stdout
 
     return run
+
+
+@pytest.fixture(scope="session")
+def checkout_files(git):
+    """Return the paths of gitml's own checkout: what git tracks, and what it would."""
+    if not (CHECKOUT / ".git").exists():
+        pytest.skip("not a git checkout")
+    listed = git(CHECKOUT, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    return {path for path in listed.split("\0") if path and (CHECKOUT / path).exists()}
 
 
 def _init(git, path, *options):
