@@ -1,0 +1,1 @@
+"""Runs in git: plumbing, live, hot and sealed runs, source trees, large files."""

@@ -1,0 +1,52 @@
+"""What git says on stderr, as failures with a hint."""
+
+from __future__ import annotations
+
+from gitml.errors import BeatenError, GitmlError, RepositoryError, StorageError
+from gitml.names import visible
+
+MINIMUM_GIT = (2, 31)
+"""``update-ref --stdin`` transactions and ``fast-import`` as gitml uses them, with some years of repairs."""
+
+_MEANINGS: tuple[tuple[tuple[str, ...], type[GitmlError], str, str | None], ...] = (
+    (
+        ("No space left on device", "Disk quota exceeded"),
+        StorageError,
+        "The disk is full.",
+        "Free some space and do it again; nothing that was recorded is lost.",
+    ),
+    (
+        ("dubious ownership",),
+        RepositoryError,
+        "git does not trust this repository, because somebody else owns it.",
+        "git config --global --add safe.directory PATH",
+    ),
+    (
+        ("Permission denied", "Read-only file system", "insufficient permission"),
+        RepositoryError,
+        "The repository cannot be written to.",
+        "Check who owns .git and whether the file system is mounted read-only.",
+    ),
+    (
+        ("cannot lock ref", "Unable to create", "but expected", "reference already exists"),
+        BeatenError,
+        "Another process changed or locked the same ref.",
+        "Do it again; if it stays so, remove the .lock file that git names.",
+    ),
+)
+
+
+def failure(command: str, stderr: str, code: int) -> GitmlError:
+    """Return the error that git's words on stderr mean."""
+    lines = [line for line in stderr.splitlines() if line.strip()]
+    detail = next((x for x in lines if x.startswith(("fatal:", "error:"))), lines[0] if lines else "")
+    for words, kind, sentence, hint in _MEANINGS:
+        if any(word in stderr for word in words):
+            return kind(f"{sentence} (git {command}: {visible(detail)})", hint=hint)
+    if "unknown option" in stderr or "usage:" in stderr or "is not a git command" in stderr:
+        wanted = ".".join(map(str, MINIMUM_GIT))
+        return RepositoryError(
+            f"This git does not know what gitml needs of git {command}.",
+            hint=f"gitml needs git {wanted} or later; git version tells which this is.",
+        )
+    return RepositoryError(f"git {command} failed with exit code {code}: {visible(detail) or 'no word'}.")

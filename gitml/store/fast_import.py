@@ -1,0 +1,149 @@
+"""``git fast-import`` as a context: objects in, their oids out."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from gitml.store.failures import failure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gitml.store.git import Repository
+
+
+class FastImport:
+    """One ``git fast-import``: blobs and commits in, their oids out.
+
+    Leaving the context normally ends the stream; its refs exist from then on.
+    Leaving it by an exception writes no ref.
+    """
+
+    def __init__(self, repository: Repository) -> None:
+        """Start the process."""
+        self._repository = repository
+        self._process = repository.start(
+            "-c", "core.fsyncMethod=batch", "fast-import", "--quiet", "--done", "--date-format=raw"
+        )
+        self._marks = 0
+
+    def __enter__(self) -> FastImport:
+        """Return the stream."""
+        return self
+
+    def __exit__(self, kind: object, value: object, trace: object) -> None:
+        """End the stream, or break it off."""
+        process = self._process
+        if kind is not None:
+            process.kill()
+            process.communicate()
+            self._remove_crash_report()
+            return
+        try:
+            _, err = process.communicate(b"done\n")
+        except BrokenPipeError:
+            err = b"" if process.stderr is None else process.stderr.read()
+            process.wait()
+        if process.returncode != 0:
+            self._remove_crash_report()
+            raise failure("fast-import", err.decode("utf-8", "replace"), process.returncode)
+
+    def _remove_crash_report(self) -> None:
+        with contextlib.suppress(OSError):
+            (self._repository.git_dir / f"fast_import_crash_{self._process.pid}").unlink()
+
+    def write(self, *parts: bytes) -> None:
+        """Write raw commands."""
+        stdin = self._process.stdin
+        assert stdin is not None
+        try:
+            stdin.write(b"".join(parts))
+        except BrokenPipeError:
+            err = b"" if self._process.stderr is None else self._process.stderr.read()
+            code = self._process.wait()
+            raise failure("fast-import", err.decode("utf-8", "replace"), code) from None
+
+    def _answer(self) -> str:
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        with contextlib.suppress(BrokenPipeError):
+            stdin.flush()
+        line = stdout.readline().decode("utf-8", "surrogateescape").rstrip("\n")
+        if not line:
+            err = b"" if self._process.stderr is None else self._process.stderr.read()
+            raise failure("fast-import", err.decode("utf-8", "replace"), self._process.wait())
+        return line
+
+    def blob(self, data: bytes) -> str:
+        """Write a blob and return its mark."""
+        self._marks += 1
+        self.write(b"blob\nmark :%d\ndata %d\n" % (self._marks, len(data)), data, b"\n")
+        return f":{self._marks}"
+
+    def commit(  # noqa: PLR0913 - a commit has these parts
+        self,
+        ref: str,
+        *,
+        committer: str,
+        time: int,
+        message: str,
+        parents: Iterable[str] = (),
+        keep_tree: bool = False,
+    ) -> str:
+        """Begin a commit on ``ref`` and return its mark; `put` and `drop` follow.
+
+        ``time`` is in milliseconds. The tree starts empty unless ``keep_tree``,
+        which starts from the first parent's.
+        """
+        self._marks += 1
+        text = message.encode("utf-8", "surrogatepass")
+        who = _identity(committer).encode("utf-8", "replace")
+        head = b"commit %s\nmark :%d\n" % (ref.encode(), self._marks)
+        head += b"committer %s %d +0000\ndata %d\n" % (who, max(time, 0) // 1000, len(text))
+        self.write(head, text, b"\n")
+        for number, parent in enumerate(parents):
+            self.write(b"%s %s\n" % (b"merge" if number else b"from", parent.encode()))
+        if not keep_tree:
+            self.write(b"deleteall\n")
+        return f":{self._marks}"
+
+    def put(self, path: str, what: str, mode: str = "100644") -> None:
+        """Put the object ``what`` (an oid or a mark) at ``path`` of the commit begun."""
+        self.write(b"M %s %s %s\n" % (mode.encode(), what.encode(), quote(path)))
+
+    def put_data(self, path: str, data: bytes, mode: str = "100644") -> None:
+        """Put a new blob at ``path`` of the commit begun."""
+        self.write(b"M %s inline %s\ndata %d\n" % (mode.encode(), quote(path), len(data)), data, b"\n")
+
+    def drop(self, path: str) -> None:
+        """Remove ``path`` from the commit begun."""
+        self.write(b"D %s\n" % quote(path))
+
+    def oid(self, mark: str) -> str:
+        """Return the oid of a mark."""
+        self.write(b"\nget-mark %s\n" % mark.encode())  # the blank line ends a commit
+        return self._answer()
+
+    def tree_of(self, commit: str) -> str:
+        """Return the oid of the tree of a commit, given by mark or oid."""
+        self.write(b'\nls %s ""\n' % commit.encode())  # the blank line ends a commit
+        return self._answer().split(" ", 2)[2].split("\t", 1)[0]
+
+
+def quote(path: str) -> bytes:
+    """Return a path as fast-import reads it, C-quoted."""
+    raw = path.encode("utf-8", "surrogateescape")
+    return b'"' + raw.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n") + b'"'
+
+
+def _identity(who: str) -> str:
+    """Return ``Name <email>`` without what git's header cannot hold."""
+    name, _, rest = who.partition("<")
+    email = rest.partition(">")[0]
+
+    def clean(text: str) -> str:
+        return "".join(c for c in text if c not in "<>\n\0").strip(" .,:;\"'")
+
+    return f"{clean(name)} <{clean(email)}>" if clean(name) else f"<{clean(email)}>"

@@ -1,0 +1,377 @@
+"""The one door to git: discovery and config by GitPython, all work by plumbing.
+
+Every process is started here, with a clean environment, and counted: a command
+needs at most six of them, whatever the number of runs. (GitPython itself asks
+``git version`` twice when it is imported; those are not ours and not counted.)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import threading
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, NamedTuple
+
+import git
+from git.cmd import Git as _GitCommand
+
+from gitml.errors import DamagedError, NotFoundError, RepositoryError
+from gitml.names import visible
+from gitml.store.failures import failure
+from gitml.store.fast_import import FastImport
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+INHERITED = (
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_COMMON_DIR",
+    "GIT_NAMESPACE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_QUARANTINE_PATH",
+    "GIT_PREFIX",
+)
+"""What a hook hands down; it would send gitml to another repository or index."""
+
+
+class Object(NamedTuple):
+    """An object of the repository."""
+
+    oid: str
+    kind: str
+    data: bytes
+
+
+class Entry(NamedTuple):
+    """An entry of a tree."""
+
+    mode: str
+    oid: str
+    name: str
+
+
+class RefUpdate(NamedTuple):
+    """A compare-and-swap of one ref; a None is "does not exist"."""
+
+    ref: str
+    new: str | None
+    old: str | None
+
+
+class Repository:
+    """A git repository, its plumbing, and how many processes that took.
+
+    Not for use by several threads at once without the lock that `objects`
+    takes; open one for each thread.
+    """
+
+    def __init__(self, repo: git.Repo) -> None:
+        """Wrap what `open_repository` found."""
+        self._repo = repo
+        self.git_dir = Path(repo.git_dir)
+        self.common_dir = Path(repo.common_dir)
+        self.work_tree = None if repo.bare else Path(str(repo.working_tree_dir))
+        self.processes = 0
+        self._config = repo.config_reader()
+        sha256 = str(self.config("extensions", "objectformat") or "sha1").lower() == "sha256"
+        self.oid_width = 64 if sha256 else 40
+        self.zero = "0" * self.oid_width
+        self._command = _GitCommand(str(self.work_tree or self.git_dir))
+        self._environment = {
+            "GIT_DIR": str(self.git_dir),
+            "GIT_INDEX_FILE": str(self.git_dir / "index"),
+            "GIT_TERMINAL_PROMPT": "0",
+            "GIT_OPTIONAL_LOCKS": "0",
+            "GIT_NO_REPLACE_OBJECTS": "1",
+            "LC_ALL": "C",
+        }
+        if self.work_tree is not None:
+            self._environment["GIT_WORK_TREE"] = str(self.work_tree)
+        self._cat: _CatFile | None = None
+        self._lock = threading.RLock()
+
+    @property
+    def home(self) -> Path:
+        """The folder for what gitml keeps outside of git's objects and refs."""
+        return self.common_dir / "gitml"
+
+    def config(self, section: str, key: str) -> str | None:
+        """Return a value of git's configuration, or None."""
+        value = self._config.get_value(section, key, default="")
+        return str(value) if value != "" else None
+
+    def subsections(self, kind: str) -> list[str]:
+        """Return the names of the subsections of a kind, such as remotes."""
+        head = f'{kind} "'
+        return [s[len(head) : -1] for s in self._config.sections() if s.startswith(head)]
+
+    def identity(self) -> str | None:
+        """Return ``Name <email>`` as git's configuration gives it, or None."""
+        name, email = self.config("user", "name"), self.config("user", "email")
+        if name is None and email is None:
+            return None
+        return f"{name or email} <{email or ''}>"
+
+    def start(self, *args: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+        """Start a git process with pipes on all three streams; the caller waits for it."""
+        self.processes += 1
+        try:
+            process = self._command.execute(
+                ["git", *args],
+                as_process=True,
+                istream=subprocess.PIPE,
+                env={**self._environment, **(env or {})},
+            )
+        except git.exc.GitCommandNotFound:
+            raise RepositoryError(
+                "git was not found.", hint="Install git, or put it on the PATH."
+            ) from None
+        popen = process.proc
+        process.proc = None  # AutoInterrupt would terminate a process that we still read
+        assert popen is not None
+        return popen
+
+    def run(
+        self,
+        *args: str,
+        data: bytes = b"",
+        ok: tuple[int, ...] = (0,),
+        env: Mapping[str, str] | None = None,
+    ) -> bytes:
+        """Run git to its end and return its output; raise for an exit code not in ``ok``."""
+        process = self.start(*args, env=env)
+        try:
+            out, err = process.communicate(data)
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+        if process.returncode not in ok:
+            raise failure(args[0], err.decode("utf-8", "replace"), process.returncode)
+        return out
+
+    def refs(self, *prefixes: str) -> dict[str, str]:
+        """Return ref name -> oid for every ref below the prefixes, in one process.
+
+        Broken refs (that git warns of) are left out; `doctor` names them.
+        """
+        out = self.run("for-each-ref", "--format=%(objectname) %(refname)", *prefixes)
+        listed = {}
+        for line in out.decode("utf-8", "surrogateescape").splitlines():
+            oid, _, name = line.partition(" ")
+            listed[name] = oid
+        return listed
+
+    def objects(self) -> _CatFile:
+        """Return the reader of objects, one ``git cat-file --batch`` process, started once."""
+        with self._lock:
+            if self._cat is None or self._cat.ended:
+                self._cat = _CatFile(self)
+            return self._cat
+
+    def bulk(self, oids: Iterable[str], limit: int) -> Iterator[Object | None]:
+        """Yield many objects in order from a process of its own, fed by a thread.
+
+        One over ``limit`` bytes comes as None, like one that is missing.
+        """
+        process = self.start("cat-file", "--batch", "--buffer")
+        stdin, stdout = process.stdin, process.stdout
+        assert stdin is not None
+        assert stdout is not None
+
+        def feed() -> None:
+            with contextlib.suppress(OSError):
+                stdin.writelines(f"{oid}\n".encode() for oid in names)
+                stdin.close()
+
+        names = list(oids)
+        feeder = threading.Thread(target=feed, daemon=True)
+        feeder.start()
+        try:
+            for name in names:
+                try:
+                    yield _read_object(stdout, name, limit)
+                except DamagedError:
+                    yield None
+        finally:
+            process.kill()
+            feeder.join()
+            process.communicate()
+
+    def resolve(self, revision: str) -> str | None:
+        """Return the oid that ``revision`` names, or None."""
+        found = self.objects().get(revision)
+        return None if found is None else found.oid
+
+    def read(self, revision: str, kind: str, limit: int | None = None) -> bytes:
+        """Return the content of an object; raise `DamagedError` if it is absent or other."""
+        found = self.objects().get(revision, limit=limit)
+        if found is None:
+            raise DamagedError(
+                f"The object {visible(revision, 80)} is missing from the repository.",
+                hint="git fsck shows what else is; a pull may bring it back.",
+            )
+        if found.kind != kind:
+            raise DamagedError(f"The object {visible(revision, 80)} is a {found.kind} and not a {kind}.")
+        return found.data
+
+    def tree(self, revision: str) -> list[Entry]:
+        """Return the entries of a tree (or of a commit's tree)."""
+        return parse_tree(self.read(f"{revision}^{{tree}}", "tree"), self.oid_width // 2)
+
+    def commit_tree(self, commit: str) -> str:
+        """Return the oid of a commit's tree."""
+        oid = self.resolve(f"{commit}^{{tree}}")
+        if oid is None:
+            raise DamagedError(f"The commit {visible(commit, 80)} or its tree is missing.")
+        return oid
+
+    def fast_import(self) -> FastImport:
+        """Start a ``git fast-import``; use it as a context manager."""
+        return FastImport(self)
+
+    def update_refs(self, updates: Iterable[RefUpdate]) -> None:
+        """Move refs in one transaction, all or none.
+
+        Raises `BeatenError` if any ref is not what ``old`` says or is locked.
+        """
+        lines = ["start"]
+        for ref, new, old in updates:
+            expected = self.zero if old is None else old
+            if new is None:
+                lines.append(f"delete {ref}" + ("" if old is None else f" {old}"))
+            else:
+                lines.append(f"update {ref} {new} {expected}")
+        lines += ["prepare", "commit", ""]
+        self.run("update-ref", "--stdin", data="\n".join(lines).encode())
+
+    def close(self) -> None:
+        """End the reader of objects."""
+        with self._lock:
+            if self._cat is not None:
+                self._cat.close()
+                self._cat = None
+
+
+class _CatFile:
+    """``git cat-file --batch``: contents of objects by oid or revision."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._process = repository.start("cat-file", "--batch")
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the process is gone, or is a parent's and not ours to read."""
+        return self._pid != os.getpid() or self._process.poll() is not None
+
+    def get(self, revision: str, limit: int | None = None) -> Object | None:
+        """Return an object, or None if there is none; one over ``limit`` is damaged."""
+        return next(self.many([revision], limit=limit))
+
+    def many(self, revisions: Iterable[str], limit: int | None = None) -> Iterator[Object | None]:
+        """Yield each revision's object or None, in order, asking ahead in small blocks."""
+        block: list[str] = []
+        size = 0
+        for revision in revisions:
+            if "\n" in revision:
+                raise DamagedError("The name of an object holds a newline.")
+            block.append(revision)
+            size += len(revision) + 1
+            if size > 16_000:  # well below what a pipe holds, so asking never blocks
+                yield from self._block(block, limit)
+                block, size = [], 0
+        yield from self._block(block, limit)
+
+    def _block(self, names: list[str], limit: int | None) -> list[Object | None]:
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        with self._lock:
+            stdin.write("".join(f"{name}\n" for name in names).encode("utf-8", "surrogateescape"))
+            stdin.flush()
+            return [_read_object(stdout, name, limit) for name in names]
+
+    def close(self) -> None:
+        """End the process."""
+        if self._pid == os.getpid():
+            for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+                if pipe is not None:
+                    with contextlib.suppress(OSError):
+                        pipe.close()
+            self._process.wait()
+
+
+def _read_object(stdout: IO[bytes], name: str, limit: int | None) -> Object | None:
+    header = stdout.readline()
+    if not header.endswith(b"\n"):
+        raise DamagedError(f"git ended while reading {visible(name, 80)}.", hint="Run git fsck.")
+    fields = header[:-1].rsplit(b" ", 2)
+    if len(fields) != 3 or not fields[2].isdigit():  # noqa: PLR2004 - "<oid> <kind> <size>"
+        return None  # "<name> missing" or "<name> ambiguous"
+    size = int(fields[2])
+    if limit is not None and size > limit:
+        _skip(stdout, size + 1)
+        raise DamagedError(
+            f"The object {visible(name, 80)} has {size:,} bytes, more than the limit of {limit:,}."
+        )
+    data = stdout.read(size)
+    stdout.read(1)
+    return Object(fields[0].decode(), fields[1].decode(), data)
+
+
+def _skip(stdout: IO[bytes], size: int) -> None:
+    while size > 0:
+        size -= len(stdout.read(min(size, 1 << 20)))
+
+
+def parse_tree(data: bytes, width: int) -> list[Entry]:
+    """Return the entries of a raw tree; ``width`` is the bytes of an oid."""
+    entries = []
+    at = 0
+    while at < len(data):
+        space = data.index(b" ", at)
+        nul = data.index(b"\0", space)
+        end = nul + 1 + width
+        entries.append(
+            Entry(
+                data[at:space].decode(),
+                data[nul + 1 : end].hex(),
+                data[space + 1 : nul].decode("utf-8", "surrogateescape"),
+            )
+        )
+        at = end
+    return entries
+
+
+def open_repository(path: Path) -> Repository:
+    """Return the repository around ``path``: a work tree, a linked one, or a bare store.
+
+    Raises `NotFoundError` if ``path`` is not there and `RepositoryError` if no
+    repository is around it.
+    """
+    if not path.exists():
+        raise NotFoundError(f"There is no folder {visible(str(path))}")
+    try:
+        repo = git.Repo(str(path), search_parent_directories=True)
+        return Repository(repo)
+    except (git.exc.InvalidGitRepositoryError, git.exc.NoSuchPathError):
+        raise RepositoryError(
+            f"{visible(str(path))} is not in a git repository.",
+            hint="Make one with git init, or name one with --repo PATH or GITML_REPO.",
+        ) from None
+    except (OSError, ValueError, UnicodeError) as error:
+        raise RepositoryError(
+            f"The repository at {visible(str(path))} cannot be read: {visible(str(error))}."
+        ) from None
+
+
+def git_version() -> tuple[int, ...]:
+    """Return the version of the git on the PATH."""
+    return tuple(git.Git().version_info)
