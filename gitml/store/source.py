@@ -1,0 +1,162 @@
+"""The exact code of a run: ``HEAD`` and what differs from it, as a git tree.
+
+At the start of a run `snapshot` hashes what differs from ``HEAD`` into blobs
+(through the repository's filters) and describes it; the user's index and work
+tree are not touched. `write_commit` makes the tree when the run is written, so
+a crash in between loses nothing: the description lies in the run's log.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitml.names import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gitml.model import Json
+    from gitml.store.fast_import import FastImport
+    from gitml.store.git import Repository
+
+FILE_LIMIT = 1024 * 1024
+"""Bytes of an untracked file that is still taken along (``source.file_limit``)."""
+COUNT_LIMIT = 5_000
+"""Untracked files that are still taken along; more than that is no source code."""
+LISTED = 100
+SECRETS = (".env*", "*.pem", "*.key", "id_*", "*credentials*", "*secret*")
+_COMMITTER = "gitml <gitml@localhost>"
+
+
+def snapshot(
+    repository: Repository, *, file_limit: int = FILE_LIMIT, exclude: Sequence[str] = ()
+) -> dict[str, Json]:
+    """Return what a source record holds: the fields of `Source`, ``base`` and ``files``.
+
+    ``files`` lists ``[mode, oid, path]`` of what differs from ``base`` (oid None:
+    deleted; for a link its target). The blobs are in the repository from then on.
+    """
+    if repository.work_tree is None:
+        return {}
+    out = repository.run(
+        "status", "--porcelain=v2", "--branch", "-z", "--untracked-files=all", "--no-renames"
+    )
+    commit = branch = None
+    changes: list[tuple[str, str]] = []
+    untracked: list[str] = []
+    left_out: list[str] = []
+    for record in out.decode("utf-8", "surrogateescape").split("\0"):
+        kind, _, rest = record.partition(" ")
+        if kind == "#":
+            key, _, value = rest.partition(" ")
+            if key == "branch.oid" and value != "(initial)":
+                commit = value
+            elif key == "branch.head" and value != "(detached)":
+                branch = value
+        elif kind == "1":
+            fields = rest.split(" ", 7)
+            if fields[1].startswith("S"):
+                left_out.append(f"{fields[7]}: a submodule with changes of its own")
+            else:
+                changes.append((fields[4], fields[7]))
+        elif kind == "u":
+            changes.append((rest.split(" ", 9)[5], rest.split(" ", 9)[9]))
+        elif kind == "?":
+            untracked.append(rest)
+    changes += _take_along(repository.work_tree, untracked, file_limit, (*SECRETS, *exclude), left_out)
+    return {
+        "commit": commit,
+        "branch": branch,
+        "dirty": bool(changes),
+        "changed": [visible(path, 300) for _, path in changes[:LISTED]],
+        "left_out": [visible(text, 300) for text in left_out[:LISTED]],
+        "base": commit,
+        "files": _hash(repository, changes),
+    }
+
+
+def _take_along(
+    top: Path, untracked: list[str], limit: int, exclude: Sequence[str], left_out: list[str]
+) -> list[tuple[str, str]]:
+    """Return (mode, path) of the untracked files to keep, and say why of the others."""
+    if len(untracked) > COUNT_LIMIT:
+        left_out.append(f"{len(untracked)} untracked files: more than {COUNT_LIMIT}")
+        return []
+    kept = []
+    for path in untracked:
+        name = path.rstrip("/").rpartition("/")[2]
+        try:
+            status = (top / path).lstat()
+        except OSError:
+            continue
+        if path.endswith("/"):
+            left_out.append(f"{path}: a repository of its own")
+        elif any(fnmatch.fnmatchcase(name.lower(), p.lower()) or fnmatch.fnmatchcase(path, p) for p in exclude):
+            left_out.append(f"{path}: looks like a secret, or is excluded")
+        elif stat.S_ISLNK(status.st_mode):
+            kept.append(("120000", path))
+        elif not stat.S_ISREG(status.st_mode):
+            left_out.append(f"{path}: not a regular file")
+        elif status.st_size > limit:
+            left_out.append(f"{path}: {status.st_size} bytes")
+        else:
+            kept.append(("100755" if status.st_mode & stat.S_IXUSR else "100644", path))
+    return kept
+
+
+def _hash(repository: Repository, changes: list[tuple[str, str]]) -> list[list[str | None]]:
+    top = repository.work_tree
+    assert top is not None
+    files: list[list[str | None]] = []
+    regular = []
+    for mode, path in changes:
+        full = top / path
+        if full.is_symlink():
+            files.append(["120000", str(full.readlink()), path])
+        elif full.is_file() and "\n" not in path:
+            regular.append((mode if mode in {"100644", "100755"} else "100644", path))
+        else:
+            files.append([mode, None, path])
+    if regular:
+        names = "".join(f"{path}\n" for _, path in regular).encode("utf-8", "surrogateescape")
+        oids = repository.run("hash-object", "-w", "--stdin-paths", data=names).decode().split()
+        files += [[mode, oid, path] for (mode, path), oid in zip(regular, oids, strict=True)]
+    return files
+
+
+def write_commit(
+    stream: FastImport, ref: str, record: Mapping[str, Json], *, date: int, parents: bool = True
+) -> tuple[str, str]:
+    """Write the commit of a source record and return (its mark, its tree's oid).
+
+    The commit is a pure function of tree and parent: ``date`` (milliseconds) is
+    the parent's, identity and message are fixed.
+    """
+    base = record.get("base")
+    mark = stream.commit(
+        ref,
+        committer=_COMMITTER,
+        time=date,
+        message="source of gitml runs\n",
+        parents=[base] if base and parents else [],
+        keep_tree=True,
+    )
+    for mode, oid, path in record.get("files") or []:
+        if oid is None:
+            stream.drop(path)
+        elif mode == "120000":
+            stream.put_data(path, oid.encode("utf-8", "surrogateescape"), mode)
+        else:
+            stream.put(path, oid, mode)
+    return mark, stream.tree_of(mark)
+
+
+def commit_date(data: bytes) -> int:
+    """Return the committer's date of a raw commit in milliseconds."""
+    for line in data.split(b"\n\n", 1)[0].split(b"\n"):
+        if line.startswith(b"committer "):
+            return int(line.rsplit(b" ", 2)[1]) * 1000
+    return 0

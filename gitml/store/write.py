@@ -1,0 +1,347 @@
+"""Runs into git: one ``fast-import`` and one ref transaction, however many runs.
+
+Every write is a compare-and-swap of the runs' refs against what was read; when
+beaten, everything is read and joined again. The order is objects, refs, then
+the logs that were folded: a crash anywhere is repaired by doing it again.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitml import names
+from gitml.codec import dump_edits, dump_json, load_json
+from gitml.errors import BeatenError, RefusedError
+from gitml.model import Edit, Json, Metric, Run, iso
+from gitml.records import EDITS, REQUIREMENTS, run_files
+from gitml.store import live
+from gitml.store.artifacts import pointer
+from gitml.store.git import RefUpdate
+from gitml.store.points import Collector, merge_summaries
+from gitml.store.source import commit_date, write_commit
+from gitml.store.state import (
+    State,
+    fold,
+    fold_values,
+    join,
+    points_of,
+    read_tree,
+    source_edit,
+    stored_paths,
+    winning,
+)
+
+if TYPE_CHECKING:
+    from gitml.store.fast_import import FastImport
+    from gitml.store.git import Repository
+    from gitml.store.live import Who
+
+TRIES = 12
+ENDED = frozenset({"finished", "failed", "killed"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """A copy of a run that a write builds on."""
+
+    commit: str
+    """The commit that becomes a parent."""
+    tree: str
+    """The run's tree."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Change:
+    """What is to be added to one run."""
+
+    run_id: str
+    edits: set[Edit] = field(default_factory=set)
+    points: dict[str, Collector] = field(default_factory=dict)
+    """Points by the stem that their raw segments are named with."""
+    sources: list[dict[str, Json]] = field(default_factory=list)
+    staged: dict[str, Path] = field(default_factory=dict)
+    """Content of small artifacts by SHA-256."""
+    requirements: bytes | None = None
+    seal_segments: bool = True
+    """Whether to merge all points into sorted segments once the run has ended."""
+    bases: Sequence[Base] = ()
+    """Copies besides the hot ref's: of ledgers, of remotes."""
+
+
+def new_edit(*, at: int, by: str, key: str, value: Json) -> Edit:
+    """Return an edit with a fresh id."""
+    return Edit(at=at, id=secrets.token_hex(8), by=by, key=key, json=dump_json(value))
+
+
+def locate(repository: Repository, run_id: str) -> list[Base]:
+    """Return every copy of a run but its own hot ref's: remotes' and ledgers'.
+
+    Raises `RefusedError` if the run was purged.
+    """
+    listed = repository.refs(names.REMOTES, names.EXPERIMENTS)
+    ref_end = f"/runs/{run_id}"
+    commits = [oid for ref, oid in listed.items() if ref.endswith(ref_end)]
+    ledgers = [oid for ref, oid in listed.items() if ref.startswith(names.EXPERIMENTS)]
+    reader = repository.objects()
+    below = f"{run_id[:2]}/{run_id}"
+    for found in reader.many(f"{oid}:tombstones/{below}" for oid in ledgers):
+        if found is not None:
+            raise RefusedError(
+                f"The run {run_id[:8]} was purged, and that is final.", hint="Make a new run instead."
+            )
+    bases = [Base(commit=oid, tree=repository.commit_tree(oid)) for oid in commits]
+    sealed = reader.many(f"{oid}:runs/{below}" for oid in ledgers)
+    for ledger, found in zip(ledgers, list(sealed), strict=True):
+        if found is not None and found.kind == "tree":
+            bases.append(Base(commit=ledger, tree=found.oid))
+    return bases
+
+
+def commit_runs(
+    repository: Repository, changes: Sequence[Change], *, committer: str, now: int
+) -> dict[str, Run]:
+    """Write changes to their runs' hot refs and return the runs as they are now.
+
+    Raises `BeatenError` when others won `TRIES` times in a row; nothing of this
+    call is written then, and the logs are still there.
+    """
+    for attempt in range(TRIES):
+        try:
+            return _try_commit(repository, changes, committer=committer, now=now)
+        except BeatenError:
+            if attempt == TRIES - 1:
+                raise
+    raise AssertionError
+
+
+def _try_commit(
+    repository: Repository, changes: Sequence[Change], *, committer: str, now: int
+) -> dict[str, Run]:
+    token = secrets.token_hex(8)
+    updates: list[RefUpdate] = []
+    runs: dict[str, Run] = {}
+    with repository.fast_import() as stream:
+        for number, change in enumerate(changes):
+            tmp = names.tmp_ref(f"{token}{number:x}"[-16:] if number else token)
+            ref = names.run_ref(change.run_id)
+            hot = repository.resolve(ref)
+            bases = [*change.bases]
+            if hot is not None:
+                bases.insert(0, Base(commit=hot, tree=repository.commit_tree(hot)))
+            edits = change.edits | _write_sources(repository, stream, change, tmp, updates)
+            commit, run = _write_run(repository, stream, change, edits, bases, tmp, committer, now)
+            updates += [RefUpdate(ref, commit, hot), RefUpdate(tmp, None, None)]
+            runs[change.run_id] = run
+    try:
+        repository.update_refs(_unique(updates))
+    except BaseException:
+        temporary = [u.ref for u in updates if u.ref.startswith(names.TMP)]
+        repository.update_refs(RefUpdate(ref, None, None) for ref in dict.fromkeys(temporary))
+        raise
+    return runs
+
+
+def _unique(updates: Iterable[RefUpdate]) -> list[RefUpdate]:
+    return list({u.ref: u for u in updates}.values())
+
+
+def _write_sources(
+    repository: Repository, stream: FastImport, change: Change, tmp: str, updates: list[RefUpdate]
+) -> set[Edit]:
+    edits = set()
+    for record in change.sources:
+        value = dict(record["source"])
+        if not (value.get("base") or value.get("files")):
+            edits.add(source_edit(record, _described(value)))
+            continue
+        base = value.get("base")
+        date = commit_date(repository.read(base, "commit")) if base else 0
+        source_tmp = names.tmp_ref(secrets.token_hex(8))
+        mark, tree = write_commit(stream, source_tmp, value, date=date)
+        updates.append(RefUpdate(source_tmp, None, None))
+        ref = names.source_ref(tree)
+        if repository.resolve(ref) is None and repository.resolve(f"{names.SOURCES}:{tree[:2]}/{tree}") is None:
+            updates.append(RefUpdate(ref, stream.oid(mark), None))
+        # Changes that undo each other, or touch what filters normalise, are none.
+        dirty = base is None or repository.commit_tree(base) != tree
+        edits.add(source_edit(record, {**_described(value), "dirty": dirty, "tree": tree}))
+    return edits
+
+
+def _described(value: Mapping[str, Json]) -> dict[str, Json]:
+    return {k: v for k, v in value.items() if k not in {"files", "base"} and v not in (None, [], "")}
+
+
+def _write_run(  # noqa: PLR0913 - one step of _try_commit
+    repository: Repository,
+    stream: FastImport,
+    change: Change,
+    edits: set[Edit],
+    bases: Sequence[Base],
+    tmp: str,
+    committer: str,
+    now: int,
+) -> tuple[str, Run]:
+    loose = Collector()
+    states = [read_tree(repository, base.tree) for base in {b.tree: b for b in bases}.values()]
+    state = join(states, loose, repository) if states else State()
+    before = state.edits
+    # A record told before may be told again by a log that a crash left behind.
+    told = {(e.at, e.id) for e in before}
+    edits = {e for e in edits if (e.at, e.id) not in told}
+    state = State(
+        edits=before | edits,
+        segments=state.segments,
+        summaries=state.summaries,
+        artifacts=state.artifacts,
+        others=state.others,
+    )
+    segments, summaries, fresh = _segments(repository, change, state, loose)
+    marks = {name: stream.blob(data) for name, data in fresh}
+    state = State(
+        edits=state.edits,
+        segments=segments,
+        summaries=dict(summaries),
+        artifacts=state.artifacts,
+        others=state.others,
+    )
+    run = fold(change.run_id, state)
+    mark = stream.commit(
+        tmp,
+        committer=committer,
+        time=now,
+        message=f"{run.name}: {run.status}\n\nrun {run.id}\nexperiment {dump_json(run.experiment)}\n",
+        parents=dict.fromkeys(b.commit for b in bases),
+    )
+    for name, data in {**run_files(run), EDITS: dump_edits(state.edits)}.items():
+        stream.put_data(name, data)
+    for name, (mode, oid) in state.others.items():
+        if not (name == REQUIREMENTS and change.requirements):
+            stream.put(name, oid, mode)
+    if change.requirements:
+        stream.put_data(REQUIREMENTS, change.requirements)
+    for name, oid in {**segments, **marks}.items():
+        stream.put(f"metrics/{name}", oid)
+    _put_artifacts(stream, change, state, run, before)
+    return stream.oid(mark), run
+
+
+def _segments(
+    repository: Repository, change: Change, state: State, loose: Collector
+) -> tuple[dict[str, str], dict[str, Metric], list[tuple[str, bytes]]]:
+    """Return (segments kept, summaries of all points, new segments)."""
+    status = fold_values((e for e in state.edits if e.key == "status"), "status").get("")
+    new = {stem: points for stem, points in change.points.items() if points}
+    kept, summaries = dict(state.segments), dict(state.summaries)
+    sorted_already = all(name[:-4].isdigit() for name in kept)
+    if not new and not loose and (sorted_already or status not in ENDED or not change.seal_segments):
+        return kept, summaries, []
+    if loose or (status in ENDED and change.seal_segments):
+        everything = loose if loose else Collector()
+        if not everything and len(new) == 1 and not kept:
+            everything = next(iter(new.values()))
+        else:
+            everything.add_all(points_of(repository, kept))
+            for points in new.values():
+                everything.add_all(points.points())
+        result: dict[str, Metric] = {}
+        fresh = [(f"{n:04}.csv", data) for n, data in enumerate(everything.segments(result))]
+        return {}, result, fresh
+    written = []
+    for stem, points in new.items():
+        result = {}
+        pieces = [(f"{stem}-{n}.csv", data) for n, data in enumerate(points.segments(result))]
+        if not any(name.startswith(f"{stem}-") for name in kept):
+            summaries = merge_summaries(summaries, result)
+            written += pieces
+    return kept, summaries, written
+
+
+def _put_artifacts(
+    stream: FastImport, change: Change, state: State, run: Run, before: frozenset[Edit]
+) -> None:
+    winners = winning(e for e in state.edits if e.key.startswith("artifacts."))
+    for path, place in stored_paths(run.artifacts).items():
+        artifact = run.artifacts[path]
+        full = f"artifacts/{place}"
+        if path in state.artifacts and winners[f"artifacts.{path}"] in before:
+            stream.put(full, state.artifacts[path])
+        elif artifact.store == "lfs" and artifact.sha256 and artifact.size is not None:
+            stream.put_data(full, pointer(artifact.sha256, artifact.size))
+        elif artifact.store == "git" and artifact.sha256 in change.staged:
+            stream.put_data(full, change.staged[artifact.sha256].read_bytes())
+
+
+def fold_logs(
+    repository: Repository,
+    run_id: str,
+    *,
+    here: Who,
+    now: int,
+    committer: str,
+    bases: Sequence[Base] = (),
+    change: Change | None = None,
+) -> Run | None:
+    """Take a run's logs whose writers are gone into its hot ref, and remove them.
+
+    A run that says it is running while no writer is left becomes ``killed``, at
+    the time of its last word. Returns None when there was nothing to take.
+    ``change`` is written along with what the logs say.
+    """
+    change = change or Change(run_id=run_id)
+    change.bases = change.bases or bases
+    with ExitStack() as stack:
+        done: list[Path] = []
+        alive = False
+        last = 0
+        for path in live.logs(repository.home, run_id):
+            file = stack.enter_context(live.taken(path, here, now))
+            if file is None:
+                alive = alive or path.exists()
+                continue
+            points = change.points.setdefault(path.stem, Collector())
+            stack.callback(points.close)
+            live.replay(file, points, change.edits, change.sources)
+            last = max(last, int(path.stat().st_mtime * 1000))
+            done.append(path)
+            _find_staged(repository.home, run_id, path, change)
+        if not (done or change.edits):
+            return None
+        change.seal_segments = not alive
+        _bury(change, alive=alive, committer=committer, last=last)
+        runs = commit_runs(repository, [change], committer=committer, now=now)
+        live.discard(repository.home, run_id, done)
+    return runs[run_id]
+
+
+def _find_staged(home: Path, run_id: str, log: Path, change: Change) -> None:
+    writer = log.stem.partition("-")[0]
+    for edit in change.edits:
+        if edit.key.startswith("artifacts.") and edit.json != "null":
+            sha256 = str(load_json(edit.json).get("sha256"))
+            staged = live.staged(home, run_id, writer, sha256)
+            if sha256 not in change.staged and staged.is_file():
+                change.staged[sha256] = staged
+    requirements = live.staged(home, run_id, writer, "requirements")
+    if requirements.is_file():
+        change.requirements = requirements.read_bytes()
+
+
+def _bury(change: Change, *, alive: bool, committer: str, last: int) -> None:
+    """State that a run whose writers are gone without a word was killed."""
+    if alive or not change.edits:
+        return
+    status = fold_values((e for e in change.edits if e.key == "status"), "status").get("")
+    if status not in {"running", "scheduled"}:
+        return
+    newest = max(e.at for e in change.edits)
+    at = max(newest + 1, last)
+    change.edits |= {
+        new_edit(at=at, by=committer, key="status", value="killed"),
+        new_edit(at=at, by=committer, key="ended", value=iso(at)),
+    }
