@@ -1,0 +1,1 @@
+"""Record a run: what is captured by itself, and what a program says."""
