@@ -1,0 +1,26 @@
+"""How answers are drawn: for people on a terminal, plain and whole in a pipe.
+
+Everything that is shown passes through `Screen`, which escapes control and
+bidirectional characters whoever wrote them. rich is imported here only, and
+only to colour a terminal or draw a progress bar.
+"""
+
+from gitml.output.progress import progress
+from gitml.output.screen import Cell, Column, Piece, Screen
+from gitml.output.words import duration, exact, number, plural, signed, size, span, spark
+
+__all__ = [
+    "Cell",
+    "Column",
+    "Piece",
+    "Screen",
+    "duration",
+    "exact",
+    "number",
+    "plural",
+    "progress",
+    "signed",
+    "size",
+    "span",
+    "spark",
+]

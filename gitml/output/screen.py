@@ -1,0 +1,244 @@
+"""Where answers go: a terminal, a pipe or a file."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import sys
+from typing import TYPE_CHECKING, NamedTuple, TextIO, TypeAlias
+
+from gitml.model import SCHEMA, Json, iso
+from gitml.names import visible
+from gitml.output.data import UNLIMITED, hostile, json_text, write_csv
+from gitml.output.words import cut, exact, number, plain_width, span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rich.console import Console
+
+STYLES = {
+    "act": "bright_blue",  # what can be acted on: names, commands
+    "bad": "red",
+    "dim": "dim",
+    "good": "green",
+    "head": "bold",
+    "warn": "yellow",
+}
+"""Colours by meaning; a word or a sign always says the same."""
+ABSENT = "–"
+
+
+class Cell(NamedTuple):
+    """A piece of text with a meaning (a key of `STYLES`, or none)."""
+
+    text: str
+    style: str = ""
+
+
+Piece: TypeAlias = "str | Cell"
+
+
+class Column(NamedTuple):
+    """A column of a table."""
+
+    title: str
+    right: bool = False
+    """Whether its values are aligned at the right, as numbers are."""
+    keep: bool = False
+    """Whether it stays when the screen is too narrow; others go from the right."""
+    widest: int = 40
+    """Cells on a terminal, beyond which a value is cut with ``…``."""
+
+
+class Screen:
+    """Where answers go, and how wide and colourful that is."""
+
+    def __init__(self, stream: TextIO, *, terminal: bool, width: int, color: bool) -> None:
+        """Draw on ``stream``; ``width`` counts on a terminal only."""
+        self.stream = stream
+        self.terminal = terminal
+        self.width = width if terminal else UNLIMITED
+        self.color = color and terminal
+
+    @classmethod
+    def of_process(cls, *, color: bool) -> Screen:
+        """Return the screen of this process's stdout."""
+        return cls(
+            sys.stdout,
+            terminal=sys.stdout.isatty(),
+            width=shutil.get_terminal_size().columns,
+            color=color,
+        )
+
+    def write(self, text: str) -> None:
+        """Write text that is known to be harmless, as it is."""
+        self.stream.write(text)
+
+    def line(self, *pieces: Piece, style: str = "") -> None:
+        """Write one line; hostile characters in it are escaped."""
+        cells = [p if isinstance(p, Cell) else Cell(p, style) for p in pieces]
+        cells = [Cell(visible(c.text, UNLIMITED), c.style) for c in cells]
+        if not self.color or not any(c.style and c.text for c in cells):
+            self.write("".join(c.text for c in cells).rstrip() + "\n")
+            return
+        from rich.text import Text
+
+        parts = [(c.text, STYLES.get(c.style, "")) for c in cells]
+        self._console.print(Text.assemble(*parts, end="\n"), soft_wrap=True)
+
+    @functools.cached_property
+    def _console(self) -> Console:
+        from rich.console import Console
+
+        return Console(
+            file=self.stream, force_terminal=True, highlight=False, markup=False, emoji=False
+        )
+
+    def fit(self, text: str, width: int) -> str:
+        """Return ``text``, cut with ``…`` to ``width`` cells."""
+        return cut(text, width, self.cells)
+
+    def cells(self, text: str) -> int:
+        """Return how many cells of the screen ``text`` takes."""
+        if text.isascii():
+            return len(text)
+        if self.terminal:
+            from rich.cells import cell_len
+
+            return cell_len(text)
+        return plain_width(text)
+
+    def table(
+        self,
+        columns: Sequence[Column],
+        rows: Iterable[Sequence[Piece]],
+        *,
+        indent: int = 2,
+        fold: bool = False,
+    ) -> list[str]:
+        """Draw a table and return the titles of the columns that did not fit.
+
+        With ``fold`` all are drawn, in blocks that each begin with the first.
+        In a pipe there is no indent, nothing is left out and nothing is cut.
+        """
+        indent = indent if self.terminal else 0
+        body = [[_safe(p) for p in row] for row in rows]
+        heads = [visible(c.title) for c in columns]
+        widths = []
+        for at, column in enumerate(columns):
+            width = max([self.cells(row[at].text) for row in body], default=0)
+            limit = column.widest if self.terminal else UNLIMITED
+            widths.append(max(self.cells(heads[at]), min(width, limit)))
+        blocks = self._blocks(columns, widths, self.width - indent, fold=fold)
+        for nth, block in enumerate(blocks):
+            if nth:
+                self.line()
+            head = [Cell(heads[at], "head") for at in block]
+            for row in [head, *([r[at] for at in block] for r in body)]:
+                self._row([columns[at] for at in block], [widths[at] for at in block], row, indent)
+        shown = {at for block in blocks for at in block}
+        return [columns[at].title for at in range(len(columns)) if at not in shown]
+
+    def _blocks(
+        self, columns: Sequence[Column], widths: list[int], room: int, *, fold: bool
+    ) -> list[list[int]]:
+        """Return which columns to draw, in blocks; narrow the kept ones if even they do not fit."""
+
+        def total(block: list[int]) -> int:
+            return sum(widths[at] + 2 for at in block) - 2
+
+        everything = list(range(len(columns)))
+        if not self.terminal or total(everything) <= room:
+            return [everything]
+        if fold:
+            blocks: list[list[int]] = []
+            for at in everything[1:]:
+                if not blocks or total([*blocks[-1], at]) > room:
+                    blocks.append([0])
+                blocks[-1].append(at)
+            return blocks or [everything]
+        shown = everything
+        for at in reversed(everything):
+            if total(shown) <= room:
+                break
+            if not columns[at].keep:
+                shown = [s for s in shown if s != at]
+        while shown and total(shown) > room and max(widths[at] for at in shown) > len("ab…"):
+            widest = max(shown, key=lambda at: widths[at])
+            widths[widest] -= 1
+        return [shown]
+
+    def _row(
+        self, columns: Sequence[Column], widths: Sequence[int], row: Sequence[Cell], indent: int
+    ) -> None:
+        pieces: list[Piece] = [" " * indent]
+        for nth, (column, width, cell) in enumerate(zip(columns, widths, row, strict=True)):
+            text = self.fit(cell.text, width) if self.terminal else cell.text
+            pad = " " * (width - self.cells(text))
+            gap = "  " if nth else ""
+            pieces.append(gap + pad if column.right else gap)
+            pieces.append(Cell(text, cell.style))
+            pieces.append("" if column.right else pad)
+        self.line(*pieces)
+
+    def number(self, value: float | None) -> str:
+        """Return a number: six significant digits on a terminal, all of them in a pipe."""
+        if value is None:
+            return self.absent
+        return number(value) if self.terminal else exact(value)
+
+    def value(self, value: Json) -> str:
+        """Return a param's value, short on a terminal and whole in a pipe."""
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return self.number(value)
+        return value if isinstance(value, str) else exact(value)
+
+    def moment(self, ms: int, now: int) -> str:
+        """Return a time: as an age on a terminal, in ISO 8601 in a pipe."""
+        return f"{span((now - ms) / 1000)} ago" if self.terminal else iso(ms)
+
+    @property
+    def absent(self) -> str:
+        """What stands where there is no value."""
+        return ABSENT if self.terminal else "-"
+
+    def json(self, **document: Json) -> None:
+        """Write one JSON object, ``schema`` first; in a pipe the items of a list a line each."""
+        self.write(f'{{"schema": {SCHEMA}')
+        for key, value in document.items():
+            self.write(f', "{key}": ')
+            if isinstance(value, (list, tuple)) or hasattr(value, "__next__"):
+                self._json_list(value)
+            else:
+                self.write(self._json_text(value, indent=2))
+        self.write("}\n")
+
+    def _json_list(self, items: Iterable[Json]) -> None:
+        self.write("[")
+        end = ""
+        for item in items:
+            self.write(f"{end}\n")
+            self.write(self._json_text(item, indent=2 if self.terminal else None))
+            end = ","
+        self.write("\n]" if end else "]")
+
+    def _json_text(self, value: Json, indent: int | None) -> str:
+        text_encoding = (getattr(self.stream, "encoding", None) or "utf-8").lower()
+        return json_text(value, indent=indent, ascii_only=not text_encoding.startswith("utf"))
+
+    def csv(self, heads: Sequence[str], rows: Iterable[Sequence[Json]]) -> None:
+        """Write a CSV table (RFC 4180, lines end with a newline)."""
+        write_csv(self.stream, heads, rows)
+
+    def yaml(self, document: Json) -> None:
+        """Write a YAML document; one with hostile characters as JSON, which is YAML too."""
+        from gitml.codec import dump
+
+        text = dump(document).decode("utf-8", "surrogatepass")
+        self.write(text if not hostile(text) else json_text(document, indent=2) + "\n")
+
+
+def _safe(piece: Piece) -> Cell:
+    cell = piece if isinstance(piece, Cell) else Cell(piece)
+    return Cell(visible(cell.text, UNLIMITED), cell.style)

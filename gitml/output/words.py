@@ -1,0 +1,138 @@
+"""Numbers, times and sizes as people read them."""
+
+from __future__ import annotations
+
+import json
+import math
+import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from gitml.model import Json
+
+
+def plain_width(text: str) -> int:
+    """Return the cells of ``text`` by Unicode's East Asian widths (UAX #11)."""
+    width = 0
+    for char in text:
+        if unicodedata.category(char) in {"Mn", "Me", "Cf"}:
+            continue
+        width += 2 if unicodedata.east_asian_width(char) in {"W", "F"} else 1
+    return width
+
+
+def cut(text: str, width: int, cells: Callable[[str], int] = plain_width) -> str:
+    """Return ``text``, cut to ``width`` cells with ``…`` at its end."""
+    if cells(text) <= width:
+        return text
+    kept = text[: max(width - 1, 0)]
+    while kept and cells(kept) > width - 1:
+        kept = kept[:-1]
+    return f"{kept}…" if width > 0 else ""
+
+
+_DIGITS = 6
+_SMALL, _LARGE = 1e-3, 1e15
+
+
+def number(value: float, digits: int = _DIGITS) -> str:
+    """Return ``value`` with six significant digits: ``0.931234``, ``3e-4``, ``12``."""
+    if isinstance(value, int) and abs(value) < _LARGE:
+        return str(value)
+    if not math.isfinite(value):
+        return exact(value)
+    small = value and abs(value) < _SMALL
+    text = f"{value:.{digits - 1}e}" if small else f"{value:.{digits}g}"
+    mantissa, e, exponent = text.partition("e")
+    if not e:
+        return mantissa
+    if "." in mantissa:
+        mantissa = mantissa.rstrip("0").rstrip(".")
+    return f"{mantissa}e{int(exponent)}"
+
+
+def signed(value: float) -> str:
+    """Return a change, with its sign: ``+0.0024``, ``−0.003``."""
+    text = number(abs(value))
+    if value == 0 or math.isnan(value):
+        return text
+    return f"{'−' if value < 0 else '+'}{text}"
+
+
+def exact(value: Json) -> str:
+    """Return a value whole, as JSON spells it; a text as it is."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return json.dumps(value, ensure_ascii=False)
+
+
+_UNITS = (  # name, seconds, and from how many on it is used
+    ("y", 365 * 86400, 2),
+    ("mo", 30 * 86400, 3),
+    ("d", 86400, 1),
+    ("h", 3600, 1),
+    ("min", 60, 1),
+)
+
+
+def span(seconds: float) -> str:
+    """Return how long ago: ``12 s``, ``2 min``, ``5 h``, ``1 d``, ``4 mo``, ``3 y``."""
+    for unit, length, least in _UNITS:
+        if seconds >= length * least:
+            return f"{int(seconds // length)} {unit}"
+    return f"{max(int(seconds), 0)} s"
+
+
+def duration(seconds: float) -> str:
+    """Return how long something took: ``0.14 s``, ``12.3 s``, ``2 min 5 s``, ``1 h 3 min``."""
+    minute, hour, day = 60, 3600, 86400
+    if seconds < minute:
+        return f"{seconds:.3g} s"
+    whole = int(seconds)
+    if seconds < hour:
+        return f"{whole // minute} min {whole % minute} s"
+    if seconds < day:
+        return f"{whole // hour} h {whole % hour // minute} min"
+    return f"{whole // day} d {whole % day // hour} h"
+
+
+def size(count: int) -> str:
+    """Return bytes for reading: ``512 B``, ``18.2 kB``, ``1.4 GB`` (decimal units)."""
+    amount = float(count)
+    step = 1000
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if amount < step or unit == "TB":
+            break
+        amount /= step
+    else:
+        unit = "TB"
+    return f"{count} B" if unit == "B" else f"{amount:.3g} {unit}"
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """Return ``1 run``, ``41 runs``, ``10,000 runs``."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+_BLOCKS = "▁▂▃▄▅▆▇█"
+
+
+def spark(values: Sequence[float], width: int = 16) -> str:
+    """Return a curve in at most ``width`` blocks; what is not finite is a gap."""
+    if len(values) > width:  # the last value of each slice: where the curve had got to
+        values = [values[(at + 1) * len(values) // width - 1] for at in range(width)]
+    finite = [v for v in values if math.isfinite(v)]
+    if not finite:
+        return ""
+    low, high = min(finite), max(finite)
+    scale = high - low
+    if not scale or not math.isfinite(scale):
+        return "".join(_BLOCKS[3] if math.isfinite(v) else " " for v in values)
+    top = len(_BLOCKS) - 1
+    return "".join(
+        _BLOCKS[round((v - low) / scale * top)] if math.isfinite(v) else " " for v in values
+    )
