@@ -1,0 +1,1 @@
+"""Runs found again: the index, ``--where``, and what RUN may mean."""
