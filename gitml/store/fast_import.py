@@ -27,6 +27,7 @@ class FastImport:
             "-c", "core.fsyncMethod=batch", "fast-import", "--quiet", "--done", "--date-format=raw"
         )
         self._marks = 0
+        self._in_commit = False
 
     def __enter__(self) -> FastImport:
         """Return the stream."""
@@ -64,6 +65,12 @@ class FastImport:
             code = self._process.wait()
             raise failure("fast-import", err.decode("utf-8", "replace"), code) from None
 
+    def _end_commit(self) -> None:
+        """End a commit begun: its mark is known only after a blank line."""
+        if self._in_commit:
+            self.write(b"\n")
+            self._in_commit = False
+
     def _answer(self) -> str:
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
@@ -78,6 +85,7 @@ class FastImport:
 
     def blob(self, data: bytes) -> str:
         """Write a blob and return its mark."""
+        self._in_commit = False
         self._marks += 1
         self.write(b"blob\nmark :%d\ndata %d\n" % (self._marks, len(data)), data, b"\n")
         return f":{self._marks}"
@@ -105,6 +113,7 @@ class FastImport:
         self.write(head, text, b"\n")
         for number, parent in enumerate(parents):
             self.write(b"%s %s\n" % (b"merge" if number else b"from", parent.encode()))
+        self._in_commit = True
         if not keep_tree:
             self.write(b"deleteall\n")
         return f":{self._marks}"
@@ -123,12 +132,14 @@ class FastImport:
 
     def oid(self, mark: str) -> str:
         """Return the oid of a mark."""
-        self.write(b"\nget-mark %s\n" % mark.encode())  # the blank line ends a commit
+        self._end_commit()
+        self.write(b"get-mark %s\n" % mark.encode())
         return self._answer()
 
     def tree_of(self, commit: str) -> str:
         """Return the oid of the tree of a commit, given by mark or oid."""
-        self.write(b'\nls %s ""\n' % commit.encode())  # the blank line ends a commit
+        self._end_commit()
+        self.write(b'ls %s ""\n' % commit.encode())
         return self._answer().split(" ", 2)[2].split("\t", 1)[0]
 
 

@@ -13,6 +13,8 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitml import names
+from gitml.errors import DamagedError
 from gitml.names import visible
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ FILE_LIMIT = 1024 * 1024
 COUNT_LIMIT = 5_000
 """Untracked files that are still taken along; more than that is no source code."""
 LISTED = 100
+LINK = "link"
+"""The mode of a changed symbolic link in a record, which holds its target and no oid."""
 SECRETS = (".env*", "*.pem", "*.key", "id_*", "*credentials*", "*secret*")
 _COMMITTER = "gitml <gitml@localhost>"
 
@@ -37,7 +41,7 @@ def snapshot(
     """Return what a source record holds: the fields of `Source`, ``base`` and ``files``.
 
     ``files`` lists ``[mode, oid, path]`` of what differs from ``base`` (oid None:
-    deleted; for a link its target). The blobs are in the repository from then on.
+    deleted; mode `LINK`: the oid is the link's target). The blobs are in the repository from then on.
     """
     if repository.work_tree is None:
         return {}
@@ -115,7 +119,7 @@ def _hash(repository: Repository, changes: list[tuple[str, str]]) -> list[list[s
     for mode, path in changes:
         full = top / path
         if full.is_symlink():
-            files.append(["120000", str(full.readlink()), path])
+            files.append([LINK, str(full.readlink()), path])
         elif full.is_file() and "\n" not in path:
             regular.append((mode if mode in {"100644", "100755"} else "100644", path))
         else:
@@ -125,6 +129,38 @@ def _hash(repository: Repository, changes: list[tuple[str, str]]) -> list[list[s
         oids = repository.run("hash-object", "-w", "--stdin-paths", data=names).decode().split()
         files += [[mode, oid, path] for (mode, path), oid in zip(regular, oids, strict=True)]
     return files
+
+
+def carry(code: Repository, store: Repository, found: Mapping[str, Json]) -> dict[str, Json]:
+    """Bring the source tree of another repository into the store, without its history.
+
+    Returns what a source record needs there: ``files`` without a base, or the
+    ``tree`` that the store has already.
+    """
+    if code.oid_width != store.oid_width:
+        return {"left_out": ["all: the repositories use different hash functions"]}
+    files: dict[str, list[str | None]] = {}
+    base = found.get("base")
+    if base:
+        tree = code.commit_tree(base)
+        if not found["files"] and store.resolve(names.source_ref(tree)) is not None:
+            return {"tree": tree}
+        listing = code.run("ls-tree", "-r", "-z", "--full-tree", base)
+        for line in listing.decode("utf-8", "surrogateescape").split("\0")[:-1]:
+            head, _, path = line.partition("\t")
+            mode, kind, oid = head.split(" ")
+            if kind == "blob":
+                files[path] = [mode, oid, path]
+    for entry in found.get("files") or []:
+        files[str(entry[2])] = entry
+    kept = [entry for entry in files.values() if entry[1] is not None]
+    oids = [str(oid) for mode, oid, _ in kept if mode != LINK]
+    with store.fast_import() as stream:
+        for oid, blob in zip(oids, code.objects().many(oids), strict=True):
+            if blob is None:
+                raise DamagedError(f"The object {oid} is missing from the repository of the code.")
+            stream.blob(blob.data)
+    return {"files": kept}
 
 
 def write_commit(
@@ -147,8 +183,8 @@ def write_commit(
     for mode, oid, path in record.get("files") or []:
         if oid is None:
             stream.drop(path)
-        elif mode == "120000":
-            stream.put_data(path, oid.encode("utf-8", "surrogateescape"), mode)
+        elif mode == LINK:
+            stream.put_data(path, oid.encode("utf-8", "surrogateescape"), "120000")
         else:
             stream.put(path, oid, mode)
     return mark, stream.tree_of(mark)

@@ -194,6 +194,12 @@ def fold_values(edits: Iterable[Edit], prefix: str) -> dict[str, Json]:
     }
 
 
+def value_of(edits: Iterable[Edit], key: str) -> Json:
+    """Return the present value of one key, None if there is none."""
+    winner = winning(e for e in edits if e.key == key).get(key)
+    return None if winner is None else load_json(winner.json)
+
+
 def _same(first: str, second: str) -> bool:
     """Say whether two JSON texts are one value; 1 and 1.0 are, 1 and true are not."""
     if first == second:

@@ -27,12 +27,12 @@ from gitml.store.source import commit_date, write_commit
 from gitml.store.state import (
     State,
     fold,
-    fold_values,
     join,
     points_of,
     read_tree,
     source_edit,
     stored_paths,
+    value_of,
     winning,
 )
 
@@ -71,6 +71,9 @@ class Change:
     """Whether to merge all points into sorted segments once the run has ended."""
     bases: Sequence[Base] = ()
     """Copies besides the hot ref's: of ledgers, of remotes."""
+    abandoned: int | None = None
+    """The time of the last word, if every writer is gone: a run that says it is
+    running then becomes killed."""
 
 
 def new_edit(*, at: int, by: str, key: str, value: Json) -> Edit:
@@ -194,6 +197,7 @@ def _write_run(  # noqa: PLR0913 - one step of _try_commit
     # A record told before may be told again by a log that a crash left behind.
     told = {(e.at, e.id) for e in before}
     edits = {e for e in edits if (e.at, e.id) not in told}
+    edits |= _bury(before | edits, change.abandoned, committer)
     state = State(
         edits=before | edits,
         segments=state.segments,
@@ -235,7 +239,7 @@ def _segments(
     repository: Repository, change: Change, state: State, loose: Collector
 ) -> tuple[dict[str, str], dict[str, Metric], list[tuple[str, bytes]]]:
     """Return (segments kept, summaries of all points, new segments)."""
-    status = fold_values((e for e in state.edits if e.key == "status"), "status").get("")
+    status = value_of(state.edits, "status")
     new = {stem: points for stem, points in change.points.items() if points}
     kept, summaries = dict(state.segments), dict(state.summaries)
     sorted_already = all(name[:-4].isdigit() for name in kept)
@@ -313,7 +317,7 @@ def fold_logs(
         if not (done or change.edits):
             return None
         change.seal_segments = not alive
-        _bury(change, alive=alive, committer=committer, last=last)
+        change.abandoned = None if alive else last
         runs = commit_runs(repository, [change], committer=committer, now=now)
         live.discard(repository.home, run_id, done)
     return runs[run_id]
@@ -332,16 +336,13 @@ def _find_staged(home: Path, run_id: str, log: Path, change: Change) -> None:
         change.requirements = requirements.read_bytes()
 
 
-def _bury(change: Change, *, alive: bool, committer: str, last: int) -> None:
-    """State that a run whose writers are gone without a word was killed."""
-    if alive or not change.edits:
-        return
-    status = fold_values((e for e in change.edits if e.key == "status"), "status").get("")
-    if status not in {"running", "scheduled"}:
-        return
-    newest = max(e.at for e in change.edits)
-    at = max(newest + 1, last)
-    change.edits |= {
+def _bury(edits: Iterable[Edit], last: int | None, committer: str) -> set[Edit]:
+    """Return what ends a run whose writers are gone without a word."""
+    edits = frozenset(edits)
+    if last is None or value_of(edits, "status") not in {"running", "scheduled"}:
+        return set()
+    at = max(*(e.at + 1 for e in edits), last)
+    return {
         new_edit(at=at, by=committer, key="status", value="killed"),
         new_edit(at=at, by=committer, key="ended", value=iso(at)),
     }

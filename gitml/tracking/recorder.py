@@ -1,0 +1,452 @@
+"""Record one run: a live log first, git at checkpoints and at the end.
+
+A `Recorder` is safe for threads. A forked child that writes gets a log of its
+own; other processes join by `attach`. Only the process that began a run ends it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import operator
+import os
+import platform
+import threading
+import weakref
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from gitml import names
+from gitml.codec import dump_json
+from gitml.errors import GitmlError, InputError, RefusedError
+from gitml.model import Edit, Json, Run, iso
+from gitml.records import compact
+from gitml.store import artifacts, live, source
+from gitml.store.write import Base, Change, fold_logs
+from gitml.tracking import capture
+from gitml.tracking.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gitml.model import Dataset, Environment
+    from gitml.store.git import Repository
+
+CHECKPOINT_SECONDS = 30.0
+VALUE_LIMIT = 64 * 1024
+"""Characters of a param's, tag's or note's value."""
+
+
+def who() -> live.Who:
+    """Return this process as a log's header names it."""
+    pid = os.getpid()
+    return live.Who(host=platform.node(), boot=live.boot_id(), pid=pid, started=live.started(pid))
+
+
+def author(repository: Repository) -> str:
+    """Return who writes: git's identity, or the user of this machine."""
+    return repository.identity() or capture.author_fallback()
+
+
+class Recorder:
+    """One run being recorded by this process."""
+
+    def __init__(  # noqa: PLR0913 - these are the facts of a run
+        self,
+        repository: Repository,
+        *,
+        run_id: str,
+        experiment: str,
+        name: str,
+        settings: Settings | None = None,
+        owner: bool = True,
+        known: Run | None = None,
+        bases: tuple[Base, ...] = (),
+        now: Callable[[], int] = capture.now_ms,
+    ) -> None:
+        """Open this process's log; `begin` states the first facts of a new run."""
+        self.repository = repository
+        self.id = run_id
+        self.experiment = experiment
+        self.name = name
+        self.settings = settings or Settings()
+        self.owner_pid = os.getpid() if owner else 0
+        self.spoilt: GitmlError | None = None
+        """Why the last checkpoint in the background failed; the log still has everything."""
+        self.result: Run | None = None
+        """The run as it was written, once it has ended."""
+        self._now = now
+        self._by = author(repository)
+        self._known = known
+        self._bases = bases
+        self._params: dict[str, str] = {}
+        self._steps: dict[str, int] = {}
+        self._names: dict[str, str] = {}
+        if known is not None:
+            self._params = {k: dump_json(v) for k, v in known.params.items()}
+            self._steps = {k: m.step for k, m in known.metrics.items()}
+        self._clock = known.updated if known else 0
+        self._log: live.LiveLog | None = None
+        self._pid = os.getpid()
+        self._lock = threading.RLock()
+        self._folding = threading.Lock()
+        self._ended = threading.Event()
+        self._events = 0
+        self._source: threading.Thread | None = None
+        self._checkpoints: threading.Thread | None = None
+        _RECORDERS.add(self)
+        self._open()
+
+    def _open(self) -> live.LiveLog:
+        """Return this process's log, made at the first record after a fork."""
+        with self._lock:
+            if self._log is None:
+                writer = capture.token(4)
+                self._log = live.LiveLog(self.repository.home, self.id, writer, who())
+            return self._log
+
+    def after_fork(self) -> None:
+        """Forget what belongs to the parent: its log, its locks, its threads."""
+        self._log = None
+        self._lock = threading.RLock()
+        self._folding = threading.Lock()
+        self._source = self._checkpoints = None
+        self._pid = os.getpid()
+
+    @property
+    def ended(self) -> bool:
+        """Whether `end` was called."""
+        return self._ended.is_set()
+
+    def begin(  # noqa: PLR0913
+        self,
+        *,
+        created: int,
+        parent: str | None = None,
+        environment: Environment | None = None,
+        requirements: str | None = None,
+        code: Repository | None = None,
+        command: tuple[str, ...] = (),
+        script: str | None = None,
+        status: str = "running",
+        checkpoints: bool = True,
+    ) -> None:
+        """State the first facts; the code is captured by a thread meanwhile."""
+        facts = {
+            "schema": 1,
+            "name": self.name,
+            "experiment": self.experiment,
+            "status": status,
+            "created": iso(created),
+            "author": self._by,
+            "parent": parent,
+            "environment": compact(environment) if environment else None,
+        }
+        self.state({key: value for key, value in facts.items() if value is not None})
+        if requirements:
+            log = self._open()
+            place = live.staged(self.repository.home, self.id, log.writer, "requirements")
+            _write_whole(place, requirements.encode("utf-8", "replace"))
+        if code is not None:
+            self._source = threading.Thread(
+                target=self._capture_source, args=(code, command, script), daemon=True
+            )
+            self._source.start()
+        if checkpoints:
+            self._checkpoints = threading.Thread(target=self._keep, name="gitml", daemon=True)
+            self._checkpoints.start()
+
+    def resume(self, *, checkpoints: bool = True) -> None:
+        """State that a known run goes on."""
+        self.state({"status": "running", "ended": None})
+        if checkpoints:
+            self._checkpoints = threading.Thread(target=self._keep, name="gitml", daemon=True)
+            self._checkpoints.start()
+
+    def _capture_source(self, code: Repository, command: tuple[str, ...], script: str | None) -> None:
+        record: dict[str, Json] = {"command": list(command), "script": script}
+        try:
+            remote = code.config('remote "origin"', "url")
+            record["remote"] = capture.strip_credentials(remote) if remote else None
+            found = source.snapshot(
+                code, file_limit=self.settings.file_limit, exclude=self.settings.exclude
+            )
+            if code.common_dir == self.repository.common_dir:
+                record |= found
+            else:  # the objects are in another repository than the runs
+                record |= {k: v for k, v in found.items() if k not in {"base", "files"}}
+                record |= source.carry(code, self.repository, found)
+        except (GitmlError, OSError) as error:
+            record["left_out"] = [names.visible(f"all: {error}", 300)]
+        edit = self._edit("source", None)
+        described = {k: v for k, v in record.items() if v is not None}
+        line = dump_json({"at": edit.at, "id": edit.id, "by": edit.by, "source": described})
+        self._append(f"\n{line}\n".encode("utf-8", "surrogatepass"))
+
+    def _edit(self, key: str, value: Json) -> Edit:
+        at = max(self._now(), self._clock + 1)
+        self._clock = at
+        return Edit(at=at, id=capture.token(8), by=self._by, key=key, json=dump_json(value))
+
+    def state(self, facts: Mapping[str, Json]) -> None:
+        """State facts of one moment, as edits."""
+        with self._lock:
+            at = max(self._now(), self._clock + 1)
+            self._clock = at
+            edits = [
+                Edit(at=at, id=capture.token(8), by=self._by, key=key, json=dump_json(value))
+                for key, value in facts.items()
+            ]
+        self._append(b"".join(live.edit_record(edit) for edit in edits))
+
+    def _append(self, records: bytes) -> None:
+        if self._ended.is_set():
+            raise RefusedError(
+                f"The run {self.name} has ended, so nothing more can be logged to it.",
+                hint=f"Resume it: gitml.start_run(run_id={self.id[:12]!r})",
+            )
+        (self._log or self._open()).append(records)
+        self._events += 1
+
+    def log_params(self, params: Mapping[str, Json]) -> None:
+        """State params; raises `InputError` if one has another value already.
+
+        Nothing is written unless every one of them can be.
+        """
+        with self._lock:
+            fresh: dict[str, Json] = {}
+            for name, value in params.items():
+                names.check_name(name, "param")
+                text = dump_json(value)
+                if len(text) > VALUE_LIMIT:
+                    raise InputError(f"The param {names.visible(name)} has {len(text):,} characters.")
+                old = self._params.get(name)
+                if old is not None and old != text and json.loads(old) != value:
+                    raise InputError(
+                        f"The param {names.visible(name)} is {names.visible(old, 60)} already, "
+                        f"not {names.visible(text, 60)}.",
+                        hint="A param has one value in a run; start another run, or use another name.",
+                    )
+                if old is None:
+                    fresh[f"params.{name}"] = value
+            if fresh:
+                self.state(fresh)
+                self._params |= {key[len("params.") :]: dump_json(v) for key, v in fresh.items()}
+
+    def log_metric(
+        self, name: str, value: float, step: int | None = None, time: int | None = None
+    ) -> None:
+        """Add a point; without ``step`` it is one after the metric's last.
+
+        ``time`` is in milliseconds, by default now. Raises `InputError` for what
+        is not a number.
+        """
+        self._append(self.point(name, value, step, time))
+
+    def log_metrics(
+        self, values: Mapping[str, float], step: int | None = None, time: int | None = None
+    ) -> None:
+        """Add a point to each metric, all or none of them."""
+        moment = self._now() if time is None else time
+        self._append(b"".join([self.point(n, v, step, moment) for n, v in values.items()]))
+
+    def log_points(self, rows: Any, chunk: int = 5000) -> int:  # noqa: ANN401 - any iterable of rows
+        """Add (metric, step, time or None, value) rows; return how many."""
+        count = 0
+        records: list[bytes] = []
+        moment = self._now()
+        for name, step, time, value in rows:
+            records.append(self.point(name, value, step, moment if time is None else time))
+            count += 1
+            if len(records) >= chunk:
+                self._append(b"".join(records))
+                records = []
+        if records:
+            self._append(b"".join(records))
+        return count
+
+    def point(self, name: str, value: Any, step: int | None, time: int | None) -> bytes:  # noqa: ANN401
+        """Return a checked point as a record."""
+        quoted = self._names.get(name)
+        if quoted is None:
+            if not isinstance(name, str):
+                raise InputError(f"A metric's name must be text, not {names.visible(repr(name), 60)}.")
+            names.check_name(name, "metric")
+            quoted = self._names[name] = json.dumps(name, ensure_ascii=False)
+        if type(value) is not float:
+            value = _number(name, value)
+        if step is None:
+            step = self._steps.get(name, -1) + 1
+        elif type(step) is not int:
+            step = _step(name, step)
+        if step > self._steps.get(name, -1):
+            self._steps[name] = step
+        if time is None:
+            time = self._now()
+        if value - value == 0:  # finite, at the price of a subtraction
+            if -_LARGEST <= step <= _LARGEST:
+                return f"\n[{quoted},{step},{time},{value!r}]\n".encode("utf-8", "surrogatepass")
+            raise InputError(f"The step of {names.visible(name)} does not fit 64 bits.")
+        return live.point_record(quoted, step, time, value)
+
+    def log_file(self, path: Path, dest: str) -> None:
+        """Keep a copy of a file as an artifact, durable from now on."""
+        dest = names.check_path(dest)
+        log = self._open()
+        staging = live.folder(self.repository.home, self.id) / "files"
+        copy, sha256, size = artifacts.absorb(path, staging)
+        small = size <= self.settings.inline_limit
+        if small:
+            copy.replace(live.staged(self.repository.home, self.id, log.writer, sha256))
+        else:
+            artifacts.keep_large(self.repository, copy, sha256)
+        value = {"size": size, "sha256": sha256, "media_type": artifacts.media_type(dest)}
+        self.state({f"artifacts.{dest}": {**value, "store": "git" if small else "lfs"}})
+
+    def log_uri(self, uri: str, dest: str, *, size: int | None, sha256: str | None) -> None:
+        """Record an artifact that lies elsewhere; nothing is copied."""
+        value = {"size": size, "sha256": sha256, "media_type": artifacts.media_type(dest)}
+        facts = {k: v for k, v in {**value, "store": "uri", "uri": uri}.items() if v is not None}
+        self.state({f"artifacts.{names.check_path(dest)}": facts})
+
+    def log_input(self, dataset: Dataset) -> None:
+        """Record an input; the same one again is one."""
+        key = f"inputs.{dataset.context or ''}:{dataset.name}:{(dataset.digest or '')[-12:]}"
+        self.state({key: compact(dataset)})
+
+    def set_tags(self, tags: Mapping[str, str | None]) -> None:
+        """Set tags; None removes one."""
+        for key, value in tags.items():
+            names.check_name(key, "tag")
+            if value is not None and len(value) > VALUE_LIMIT:
+                raise InputError(f"The tag {names.visible(key)} has {len(value):,} characters.")
+        self.state({f"tags.{key}": value for key, value in tags.items()})
+
+    def _keep(self) -> None:
+        """Write a checkpoint every half minute in which something was logged."""
+        seen = 0
+        while not self._ended.wait(CHECKPOINT_SECONDS):
+            if self._events != seen and os.getpid() == self._pid:
+                seen = self._events
+                with contextlib.suppress(Exception):
+                    self.checkpoint()
+
+    def checkpoint(self) -> None:
+        """Write what was logged so far to the run's hot ref.
+
+        A failure is kept in `spoilt` and raised; the log still has everything.
+        """
+        with self._folding:
+            if self._ended.is_set():
+                return
+            try:
+                self._open().rotate()
+                self._fold()
+                self.spoilt = None
+            except GitmlError as error:
+                self.spoilt = error
+                raise
+
+    def _fold(self) -> Run | None:
+        return fold_logs(
+            self.repository,
+            self.id,
+            here=who(),
+            now=self._now(),
+            committer=self._by,
+            bases=self._bases,
+        )
+
+    def end(self, status: str = "finished", *, ended: int | None = None) -> Run | None:
+        """End the run (or this process's part of it) and write it to git.
+
+        Returns the run as written. Raises what writing raises; then the log is
+        still there, and ``gitml pack`` writes it.
+        """
+        with self._folding:
+            if self._ended.is_set():
+                return self.result
+            if self._source is not None:
+                self._source.join()
+            if os.getpid() == self.owner_pid:
+                moment = max(self._now() if ended is None else ended, 0)
+                self.state({"status": status, "ended": iso(moment)})
+            self._ended.set()
+            if self._log is not None:
+                self._log.close()
+            _RECORDERS.discard(self)
+            self.result = self._fold()
+            return self.result
+
+
+_LARGEST = 2**63 - 1
+_RECORDERS: weakref.WeakSet[Recorder] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for recorder in list(_RECORDERS):
+        recorder.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def _number(name: str, value: Any) -> float:  # noqa: ANN401 - a number, a NumPy scalar, a tensor
+    if isinstance(value, (str, bytes)):
+        value = None
+    try:
+        return float(value)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        raise InputError(
+            f"The metric {names.visible(name)} is not a number: {names.visible(repr(value), 60)}.",
+            hint="Metrics are numbers; text belongs into a param, a tag or an artifact.",
+        ) from None
+
+
+def _step(name: str, step: Any) -> int:  # noqa: ANN401
+    try:
+        if isinstance(step, float) and step.is_integer():
+            return int(step)
+        return operator.index(step)
+    except TypeError:
+        raise InputError(
+            f"The step of {names.visible(name)} is not a whole number: {names.visible(repr(step), 60)}."
+        ) from None
+
+
+def _write_whole(place: Path, data: bytes) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    part = place.with_name(f"{place.name}.part")
+    part.write_bytes(data)
+    part.replace(place)
+
+
+def plain(value: Any) -> Json:  # noqa: ANN401 - what users hand in
+    """Return ``value`` as JSON holds it: NumPy scalars as numbers, other objects as text."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    item = getattr(value, "item", None)
+    if callable(item):
+        with contextlib.suppress(Exception):
+            found = item()
+            if isinstance(found, (bool, int, float, str)):
+                return found
+    return str(value)
+
+
+def flat(params: Mapping[str, Any], prefix: str = "") -> dict[str, Json]:
+    """Return nested mappings as one, keys joined with ``.``; empty ones as None."""
+    out: dict[str, Json] = {}
+    for key, value in params.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            out |= flat(value, f"{name}.")
+        else:
+            out[name] = None if isinstance(value, Mapping) else plain(value)
+    return out
+

@@ -1,0 +1,129 @@
+"""What ``.gitml/config.yaml`` says; everything works without it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from gitml.codec import load_user_yaml
+from gitml.errors import InputError
+from gitml.names import check_name, did_you_mean, visible
+from gitml.store.artifacts import INLINE_LIMIT, INLINE_MOST
+from gitml.store.source import FILE_LIMIT
+from gitml.tracking.capture import DEFAULT_VARIABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+FILE = ".gitml/config.yaml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings of one repository."""
+
+    experiment: str = "default"
+    """Where runs go that name no experiment."""
+    goals: Mapping[str, str] = field(default_factory=dict)
+    """``min`` or ``max`` by metric, where the name does not tell."""
+    inline_limit: int = INLINE_LIMIT
+    """Bytes up to which an artifact is a git blob; larger ones go to git-lfs."""
+    file_limit: int = FILE_LIMIT
+    """Bytes of an untracked file that the source tree still takes along."""
+    exclude: tuple[str, ...] = ()
+    """Patterns of untracked files that the source tree leaves out."""
+    variables: tuple[str, ...] = DEFAULT_VARIABLES
+    """Patterns of environment variables that are recorded."""
+    pack_limit: int = 200
+    """Finished hot runs after which they are sealed in the background; 0 is never."""
+
+
+def _text(value: Any, key: str) -> str:  # noqa: ANN401 - what YAML gives
+    if not isinstance(value, str):
+        raise _wrong(key, value, "text")
+    return value
+
+
+def _texts(value: Any, key: str) -> tuple[str, ...]:  # noqa: ANN401
+    if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+        raise _wrong(key, value, "a list of patterns")
+    return tuple(value)
+
+
+def _count(value: Any, key: str) -> int:  # noqa: ANN401
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise _wrong(key, value, "a whole number from 0")
+    return value
+
+
+def _inline(value: Any, key: str) -> int:  # noqa: ANN401
+    if _count(value, key) > INLINE_MOST:
+        raise _wrong(key, value, f"at most {INLINE_MOST}")
+    return int(value)
+
+
+def _goals(value: Any, key: str) -> dict[str, str]:  # noqa: ANN401
+    if not isinstance(value, dict) or not set(value.values()) <= {"min", "max"}:
+        raise _wrong(key, value, "a mapping of metrics to min or max")
+    return {str(k): v for k, v in value.items()}
+
+
+def _wrong(key: str, value: Any, wanted: str) -> InputError:  # noqa: ANN401
+    return InputError(
+        f"{key} in {FILE} is {visible(repr(value), 60)}.", hint=f"It must be {wanted}."
+    )
+
+
+_KEYS: dict[str, tuple[str, Callable[[Any, str], Any]]] = {
+    "experiment": ("experiment", _text),
+    "goals": ("goals", _goals),
+    "artifacts.inline_limit": ("inline_limit", _inline),
+    "source.file_limit": ("file_limit", _count),
+    "source.exclude": ("exclude", _texts),
+    "environment.variables": ("variables", _texts),
+    "pack.limit": ("pack_limit", _count),
+}
+
+
+def read_settings(top: Path | None) -> Settings:
+    """Return the settings below ``top``, the defaults where nothing is said.
+
+    Raises `InputError` naming the key that is unknown or has no such value.
+    """
+    if top is None:
+        return Settings()
+    try:
+        text = (top / FILE).read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return Settings()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{FILE} cannot be read: {visible(str(error))}.") from None
+    document = load_user_yaml(text, FILE)
+    if document is None:
+        return Settings()
+    if not isinstance(document, dict):
+        raise InputError(f"{FILE} is not a mapping.", hint="gitml init writes one to start from.")
+    given: dict[str, Any] = {}
+    for key, value in _flat(document):
+        if key == "schema":
+            continue
+        if key not in _KEYS:
+            raise InputError(f"{FILE} has an unknown key: {visible(key)}", hint=did_you_mean(key, _KEYS))
+        name, parse = _KEYS[key]
+        if value is not None:
+            given[name] = parse(value, key)
+    if "experiment" in given:
+        check_name(given["experiment"], "experiment")
+    return Settings(**given)
+
+
+def _flat(document: Mapping[Any, Any]) -> list[tuple[str, Any]]:
+    sections = {key.partition(".")[0] for key in _KEYS if "." in key}
+    out: list[tuple[str, Any]] = []
+    for key, value in document.items():
+        if key in sections and isinstance(value, dict):
+            out += [(f"{key}.{inner}", item) for inner, item in value.items()]
+        elif not (key in sections and value is None):
+            out.append((str(key), value))
+    return out
