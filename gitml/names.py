@@ -214,3 +214,8 @@ _NOUNS = (
 def run_name(rng: random.Random) -> str:
     """Return a name for a run, such as ``brave-otter-12``."""
     return f"{rng.choice(_ADJECTIVES)}-{rng.choice(_NOUNS)}-{rng.randint(1, 99)}"
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """Return ``1 run``, ``2 runs``, ``1,000 runs``."""
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -198,22 +198,10 @@ def _write_run(  # noqa: PLR0913 - one step of _try_commit
     told = {(e.at, e.id) for e in before}
     edits = {e for e in edits if (e.at, e.id) not in told}
     edits |= _bury(before | edits, change.abandoned, committer)
-    state = State(
-        edits=before | edits,
-        segments=state.segments,
-        summaries=state.summaries,
-        artifacts=state.artifacts,
-        others=state.others,
-    )
+    state = replace(state, edits=before | edits)
     segments, summaries, fresh = _segments(repository, change, state, loose)
     marks = {name: stream.blob(data) for name, data in fresh}
-    state = State(
-        edits=state.edits,
-        segments=segments,
-        summaries=dict(summaries),
-        artifacts=state.artifacts,
-        others=state.others,
-    )
+    state = replace(state, segments=segments, summaries=summaries)
     run = fold(change.run_id, state)
     mark = stream.commit(
         tmp,
@@ -222,17 +210,53 @@ def _write_run(  # noqa: PLR0913 - one step of _try_commit
         message=f"{run.name}: {run.status}\n\nrun {run.id}\nexperiment {dump_json(run.experiment)}\n",
         parents=dict.fromkeys(b.commit for b in bases),
     )
-    for name, data in {**run_files(run), EDITS: dump_edits(state.edits)}.items():
-        stream.put_data(name, data)
-    for name, (mode, oid) in state.others.items():
-        if not (name == REQUIREMENTS and change.requirements):
-            stream.put(name, oid, mode)
-    if change.requirements:
-        stream.put_data(REQUIREMENTS, change.requirements)
-    for name, oid in {**segments, **marks}.items():
-        stream.put(f"metrics/{name}", oid)
-    _put_artifacts(stream, change, state, run, before)
+    _put_files(stream, state, run, {**segments, **marks}, change.requirements)
+    _put_artifacts(stream, change.staged, state, run, before)
     return stream.oid(mark), run
+
+
+def put_run(  # noqa: PLR0913 - one run's place in a stream
+    repository: Repository,
+    stream: FastImport,
+    run_id: str,
+    state: State,
+    points: Collector,
+    *,
+    prefix: str,
+) -> Run:
+    """Put a joined run below ``prefix`` of the commit begun, its points sorted anew."""
+    everything = points
+    if not points:
+        everything = Collector()
+        everything.add_all(points_of(repository, state.segments))
+    summaries: dict[str, Metric] = {}
+    pieces = [(f"{n:04}.csv", data) for n, data in enumerate(everything.segments(summaries))]
+    state = replace(state, segments={}, summaries=summaries)
+    run = fold(run_id, state)
+    _put_files(stream, state, run, {}, None, prefix)
+    for name, data in pieces:
+        stream.put_data(f"{prefix}metrics/{name}", data)
+    _put_artifacts(stream, {}, state, run, state.edits, prefix)
+    return run
+
+
+def _put_files(  # noqa: PLR0913
+    stream: FastImport,
+    state: State,
+    run: Run,
+    segments: Mapping[str, str],
+    requirements: bytes | None,
+    prefix: str = "",
+) -> None:
+    for name, data in {**run_files(run), EDITS: dump_edits(state.edits)}.items():
+        stream.put_data(prefix + name, data)
+    for name, (mode, oid) in state.others.items():
+        if not (name == REQUIREMENTS and requirements):
+            stream.put(prefix + name, oid, mode)
+    if requirements:
+        stream.put_data(prefix + REQUIREMENTS, requirements)
+    for name, oid in segments.items():
+        stream.put(f"{prefix}metrics/{name}", oid)
 
 
 def _segments(
@@ -266,19 +290,24 @@ def _segments(
     return kept, summaries, written
 
 
-def _put_artifacts(
-    stream: FastImport, change: Change, state: State, run: Run, before: frozenset[Edit]
+def _put_artifacts(  # noqa: PLR0913
+    stream: FastImport,
+    staged: Mapping[str, Path],
+    state: State,
+    run: Run,
+    before: frozenset[Edit],
+    prefix: str = "",
 ) -> None:
     winners = winning(e for e in state.edits if e.key.startswith("artifacts."))
     for path, place in stored_paths(run.artifacts).items():
         artifact = run.artifacts[path]
-        full = f"artifacts/{place}"
+        full = f"{prefix}artifacts/{place}"
         if path in state.artifacts and winners[f"artifacts.{path}"] in before:
             stream.put(full, state.artifacts[path])
         elif artifact.store == "lfs" and artifact.sha256 and artifact.size is not None:
             stream.put_data(full, pointer(artifact.sha256, artifact.size))
-        elif artifact.store == "git" and artifact.sha256 in change.staged:
-            stream.put_data(full, change.staged[artifact.sha256].read_bytes())
+        elif artifact.store == "git" and artifact.sha256 in staged:
+            stream.put_data(full, staged[artifact.sha256].read_bytes())
 
 
 def fold_logs(

@@ -1,0 +1,327 @@
+"""Ledgers: the cold store of an experiment, one commit chain with its sealed runs.
+
+A seal's commit has the ledger and every hot commit taken in as parents, so a
+push sends what is new and no more. A hot ref is deleted in the transaction
+that moves the ledger, and only if the ledger then holds all that it held.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gitml import names
+from gitml.codec import STORED_LIMIT, dump, dump_edits, load_stored
+from gitml.errors import BeatenError, DamagedError, GitmlError, NotFoundError
+from gitml.model import SCHEMA, Edit, iso
+from gitml.records import RUN_YAML
+from gitml.store import live
+from gitml.store.git import RefUpdate
+from gitml.store.points import Collector
+from gitml.store.state import State, join, read_tree
+from gitml.store.write import ENDED, TRIES, Base, new_edit, put_run
+
+if TYPE_CHECKING:
+    from gitml.model import Json
+    from gitml.store.fast_import import FastImport
+    from gitml.store.git import Object, Repository
+
+PARENTS = 500
+"""Hot commits that one seal commit takes in."""
+EXPERIMENT_YAML = "experiment.yaml"
+
+
+@dataclass(slots=True, kw_only=True)
+class SealReport:
+    """What a seal did."""
+
+    sealed: dict[str, list[str]] = field(default_factory=dict)
+    """Ids of the runs taken in, by experiment."""
+    dropped: list[str] = field(default_factory=list)
+    """Ids of hot runs that had been purged."""
+    running: int = 0
+    """Hot runs that have not ended, and were left alone."""
+    unreadable: dict[str, str] = field(default_factory=dict)
+    """Ids of hot runs that cannot be read, with the reason."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Ledger:
+    slug: str
+    name: str
+    commit: str | None
+    hot: dict[str, str] = field(default_factory=dict)
+    """Commit of each hot run to take in, by run id."""
+
+
+def ledgers(repository: Repository) -> dict[str, tuple[str, str]]:
+    """Return (commit, the experiment's name) of every ledger by slug; unreadable ones are left out."""
+    return _ledgers(repository, repository.refs(names.EXPERIMENTS))
+
+
+def _ledgers(repository: Repository, refs: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    heads = {
+        ref[len(names.EXPERIMENTS) :]: oid for ref, oid in refs.items() if ref.startswith(names.EXPERIMENTS)
+    }
+    found = {}
+    asked = [f"{oid}:{EXPERIMENT_YAML}" for oid in heads.values()]
+    for (slug, oid), blob in zip(heads.items(), list(repository.objects().many(asked)), strict=True):
+        try:
+            document = load_stored(blob.data, EXPERIMENT_YAML) if blob else {}
+        except DamagedError:
+            continue
+        if names.SLUG.fullmatch(slug):
+            found[slug] = oid, str(document.get("name", slug))
+    return found
+
+
+def slug_of(experiment: str, taken: Mapping[str, str]) -> str:
+    """Return the slug of an experiment, given the names of the slugs that exist."""
+    for slug, name in sorted(taken.items()):
+        if name == experiment:
+            return slug
+    slug = names.slugify(experiment)
+    return names.slugify(experiment, salt=slug) if slug in taken else slug
+
+
+def seal(
+    repository: Repository,
+    *,
+    committer: str,
+    now: int,
+    ids: Iterable[str] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> SealReport:
+    """Take finished hot runs into their ledgers and delete their hot refs.
+
+    ``ids`` names some runs only. Raises `BeatenError` when others won `TRIES`
+    times in a row; each experiment is one transaction, so what is done is done.
+    """
+    report = SealReport()
+    wanted = None if ids is None else frozenset(ids)
+    for attempt in range(TRIES):
+        try:
+            _seal(repository, report, committer, now, wanted, progress)
+            break
+        except BeatenError:
+            if attempt == TRIES - 1:
+                raise
+    if report.sealed:
+        repository.run("maintenance", "run", "--auto", "--quiet", ok=(0, 1, 128, 129))
+    return report
+
+
+def _seal(  # noqa: PLR0913 - one attempt of seal
+    repository: Repository,
+    report: SealReport,
+    committer: str,
+    now: int,
+    wanted: frozenset[str] | None,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    refs = repository.refs(names.RUNS, names.EXPERIMENTS)
+    known = _ledgers(repository, refs)
+    hot = {ref[len(names.RUNS) :]: oid for ref, oid in refs.items() if ref.startswith(names.RUNS)}
+    hot = {i: oid for i, oid in hot.items() if names.is_run_id(i) and (wanted is None or i in wanted)}
+    report.running = 0
+    purged = _tombstones(repository, known, hot)
+    groups: dict[str, _Ledger] = {}
+    taken = {slug: name for slug, (_, name) in known.items()}
+    here = set(live.live_ids(repository.home))
+    asked = (f"{oid}:{RUN_YAML}" for oid in hot.values())
+    for (run_id, commit), blob in zip(hot.items(), repository.objects().many(asked), strict=True):
+        if run_id in purged:
+            continue
+        try:
+            document = _document(blob)
+        except GitmlError as error:
+            report.unreadable[run_id] = error.message
+            continue
+        if document.get("status") not in ENDED or run_id in here:
+            report.running += 1
+            continue
+        name = str(document.get("experiment"))
+        slug = slug_of(name, taken)
+        taken[slug] = taken.get(slug, name)
+        group = groups.setdefault(
+            slug, _Ledger(slug=slug, name=name, commit=known.get(slug, (None, ""))[0])
+        )
+        group.hot[run_id] = commit
+    if purged:
+        repository.update_refs(RefUpdate(names.run_ref(i), None, hot[i]) for i in purged)
+        report.dropped += sorted(purged)
+    done, total = 0, sum(len(g.hot) for g in groups.values())
+    for group in groups.values():
+        _seal_group(repository, report, group, committer, now)
+        done += len(group.hot)
+        if progress is not None:
+            progress(done, total)
+
+
+def _document(blob: Object | None) -> dict[str, Json]:
+    if blob is None or blob.kind != "blob" or len(blob.data) > STORED_LIMIT:
+        raise DamagedError("It has no run.yaml that can be read.")
+    return load_stored(blob.data, RUN_YAML)
+
+
+def _tombstones(
+    repository: Repository, known: Mapping[str, tuple[str, str]], hot: Iterable[str]
+) -> set[str]:
+    """Return those of the hot runs that some ledger says were purged."""
+    dead: set[str] = set()
+    reader = repository.objects()
+    with_tombstones = [
+        oid
+        for (oid, _), found in zip(
+            known.values(), list(reader.many(f"{oid}:tombstones" for oid, _ in known.values())), strict=True
+        )
+        if found is not None
+    ]
+    ids = list(hot)
+    for ledger in with_tombstones:
+        asked = (f"{ledger}:tombstones/{i[:2]}/{i}" for i in ids)
+        dead |= {i for i, found in zip(ids, reader.many(asked), strict=True) if found is not None}
+    return dead
+
+
+def _seal_group(
+    repository: Repository, report: SealReport, group: _Ledger, committer: str, now: int
+) -> None:
+    tmp = names.tmp_ref(secrets.token_hex(8))
+    items = list(group.hot.items())
+    sealed: list[str] = []
+    head = group.commit
+    with repository.fast_import() as stream:
+        for start in range(0, len(items), PARENTS):
+            part = items[start : start + PARENTS]
+            plans = []
+            for run_id, commit in part:
+                try:
+                    plans.append((run_id, commit, _plan(repository, group, run_id, commit)))
+                except GitmlError as error:
+                    report.unreadable[run_id] = error.message
+            head = stream.commit(
+                tmp,
+                committer=committer,
+                time=now,
+                message=f"seal {names.plural(len(plans), 'run')} of {group.name}\n",
+                parents=[*([head] if head else []), *(commit for _, commit, _ in plans)],
+                keep_tree=head is not None,
+            )
+            if start == 0 and group.commit is None:
+                _put_experiment(stream, group, committer, now)
+            for run_id, _, plan in plans:
+                prefix = f"runs/{run_id[:2]}/{run_id}"
+                if isinstance(plan, str):
+                    stream.put(prefix, plan, "040000")
+                elif plan is not None:
+                    stream.drop(prefix)
+                    plan(stream, f"{prefix}/")
+                sealed.append(run_id)
+        commit = stream.oid(head) if head else ""
+    updates = [
+        RefUpdate(names.experiment_ref(group.slug), commit, group.commit),
+        RefUpdate(tmp, None, None),
+        *(RefUpdate(names.run_ref(i), None, group.hot[i]) for i in sealed),
+    ]
+    try:
+        repository.update_refs(updates)
+    except BaseException:
+        repository.update_refs([RefUpdate(tmp, None, None)])
+        raise
+    report.sealed.setdefault(group.name, []).extend(sealed)
+
+
+def _put_experiment(stream: FastImport, group: _Ledger, committer: str, now: int) -> None:
+    stream.put_data(
+        EXPERIMENT_YAML,
+        dump({"schema": SCHEMA, "name": group.name, "slug": group.slug, "created": iso(now)}),
+    )
+    stream.put_data(
+        "edits.jsonl", dump_edits([new_edit(at=now, by=committer, key="name", value=group.name)])
+    )
+
+
+def _plan(
+    repository: Repository, group: _Ledger, run_id: str, commit: str
+) -> str | None | Callable[[FastImport, str], None]:
+    """Return what to put for a run: a tree's oid, nothing, or a writer of joined files."""
+    hot = repository.commit_tree(commit)
+    sealed = None
+    if group.commit is not None:
+        sealed = repository.resolve(f"{group.commit}:runs/{run_id[:2]}/{run_id}")
+    if sealed == hot:
+        return None
+    states = [read_tree(repository, hot)]
+    if sealed is not None:
+        states.append(read_tree(repository, sealed))
+    elif all(name[:-4].isdigit() for name in states[0].segments):
+        return hot
+    points = Collector()
+    state = join(states, points, repository)
+
+    def write(stream: FastImport, prefix: str) -> None:
+        put_run(repository, stream, run_id, state, points, prefix=prefix)
+        points.close()
+
+    return write
+
+
+def purge(
+    repository: Repository,
+    run_id: str,
+    *,
+    experiment: str,
+    bases: Sequence[Base],
+    committer: str,
+    now: int,
+    reason: str | None = None,
+) -> None:
+    """Remove a run for good, leaving a tombstone in its ledger that beats every copy.
+
+    Its bytes stay in the ledger's history. ``bases`` is what `locate` found.
+    Raises `BeatenError` when another writer was first.
+    """
+    known = ledgers(repository)
+    hot = repository.resolve(names.run_ref(run_id))
+    if hot is None and not bases and run_id not in live.live_ids(repository.home):
+        raise NotFoundError(f"There is no run {run_id[:12]}")
+    below = f"{run_id[:2]}/{run_id}"
+    slugs = [s for s, (oid, _) in known.items() if repository.resolve(f"{oid}:runs/{below}") is not None]
+    taken = {slug: name for slug, (_, name) in known.items()}
+    slugs = slugs or [slug_of(experiment, taken)]
+    stone = {"schema": SCHEMA, "id": run_id, "by": committer, "at": iso(now), "reason": reason}
+    updates: list[RefUpdate] = []
+    with repository.fast_import() as stream:
+        for slug in slugs:
+            tmp = names.tmp_ref(secrets.token_hex(8))
+            old = known[slug][0] if slug in known else None
+            mark = stream.commit(
+                tmp,
+                committer=committer,
+                time=now,
+                message=f"purge run {run_id[:12]}\n",
+                parents=[old] if old else [],
+                keep_tree=True,
+            )
+            if old is None:
+                group = _Ledger(slug=slug, name=experiment, commit=None)
+                _put_experiment(stream, group, committer, now)
+            else:
+                stream.drop(f"runs/{below}")
+            stream.put_data(f"tombstones/{below}", dump({k: v for k, v in stone.items() if v is not None}))
+            updates += [
+                RefUpdate(names.experiment_ref(slug), stream.oid(mark), old),
+                RefUpdate(tmp, None, None),
+            ]
+    if hot is not None:
+        updates.append(RefUpdate(names.run_ref(run_id), None, hot))
+    try:
+        repository.update_refs(updates)
+    except BaseException:
+        temporary = [u for u in updates if u.ref.startswith(names.TMP)]
+        repository.update_refs(temporary)
+        raise
+    live.drop(repository.home, run_id)
