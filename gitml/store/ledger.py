@@ -144,7 +144,7 @@ def _seal(  # noqa: PLR0913 - one attempt of seal
             continue
         name = str(document.get("experiment"))
         slug = slug_of(name, taken)
-        taken[slug] = taken.get(slug, name)
+        taken.setdefault(slug, name)
         group = groups.setdefault(
             slug, _Ledger(slug=slug, name=name, commit=known.get(slug, (None, ""))[0])
         )
@@ -153,11 +153,20 @@ def _seal(  # noqa: PLR0913 - one attempt of seal
         repository.update_refs(RefUpdate(names.run_ref(i), None, hot[i]) for i in purged)
         report.dropped += sorted(purged)
     done, total = 0, sum(len(g.hot) for g in groups.values())
-    for group in groups.values():
-        _seal_group(repository, report, group, committer, now)
-        done += len(group.hot)
-        if progress is not None:
-            progress(done, total)
+    updates: list[RefUpdate] = []
+    sealed: dict[str, list[str]] = {}
+    if groups:
+        with repository.fast_import() as stream:
+            for group in groups.values():
+                sealed[group.name] = _seal_group(
+                    repository, stream, report, group, committer, now, updates
+                )
+                done += len(group.hot)
+                if progress is not None:
+                    progress(done, total)
+        _move(repository, updates)
+    for name, ids in sealed.items():
+        report.sealed.setdefault(name, []).extend(ids)
 
 
 def _document(blob: Object | None) -> dict[str, Json]:
@@ -186,52 +195,60 @@ def _tombstones(
     return dead
 
 
-def _seal_group(
-    repository: Repository, report: SealReport, group: _Ledger, committer: str, now: int
-) -> None:
+def _seal_group(  # noqa: PLR0913 - one experiment's part of _seal
+    repository: Repository,
+    stream: FastImport,
+    report: SealReport,
+    group: _Ledger,
+    committer: str,
+    now: int,
+    updates: list[RefUpdate],
+) -> list[str]:
     tmp = names.tmp_ref(secrets.token_hex(8))
-    items = list(group.hot.items())
-    sealed: list[str] = []
+    plans = []
+    for run_id, commit in group.hot.items():
+        try:
+            plans.append((run_id, commit, _plan(repository, group, run_id, commit)))
+        except GitmlError as error:
+            report.unreadable[run_id] = error.message
     head = group.commit
-    with repository.fast_import() as stream:
-        for start in range(0, len(items), PARENTS):
-            part = items[start : start + PARENTS]
-            plans = []
-            for run_id, commit in part:
-                try:
-                    plans.append((run_id, commit, _plan(repository, group, run_id, commit)))
-                except GitmlError as error:
-                    report.unreadable[run_id] = error.message
-            head = stream.commit(
-                tmp,
-                committer=committer,
-                time=now,
-                message=f"seal {names.plural(len(plans), 'run')} of {group.name}\n",
-                parents=[*([head] if head else []), *(commit for _, commit, _ in plans)],
-                keep_tree=head is not None,
-            )
-            if start == 0 and group.commit is None:
-                _put_experiment(stream, group, committer, now)
-            for run_id, _, plan in plans:
-                prefix = f"runs/{run_id[:2]}/{run_id}"
-                if isinstance(plan, str):
-                    stream.put(prefix, plan, "040000")
-                elif plan is not None:
-                    stream.drop(prefix)
-                    plan(stream, f"{prefix}/")
-                sealed.append(run_id)
-        commit = stream.oid(head) if head else ""
-    updates = [
-        RefUpdate(names.experiment_ref(group.slug), commit, group.commit),
-        RefUpdate(tmp, None, None),
-        *(RefUpdate(names.run_ref(i), None, group.hot[i]) for i in sealed),
-    ]
+    for start in range(0, len(plans), PARENTS):
+        part = plans[start : start + PARENTS]
+        mark = stream.commit(
+            tmp,
+            committer=committer,
+            time=now,
+            message=f"seal {names.plural(len(part), 'run')} of {group.name}\n",
+            parents=[*([head] if head else []), *(commit for _, commit, _ in part)],
+            # Without a ledger yet the first parent is a run: its tree is not the start of ours.
+            keep_tree=head is not None,
+        )
+        if head is None:
+            _put_experiment(stream, group, committer, now)
+        head = mark
+        for run_id, _, plan in part:
+            prefix = f"runs/{run_id[:2]}/{run_id}"
+            if isinstance(plan, str):
+                stream.put(prefix, plan, "040000")
+            elif plan is not None:
+                stream.drop(prefix)
+                plan(stream, f"{prefix}/")
+    if plans and head is not None:
+        updates += [
+            RefUpdate(names.experiment_ref(group.slug), stream.oid(head), group.commit),
+            RefUpdate(tmp, None, None),
+            *(RefUpdate(names.run_ref(i), None, group.hot[i]) for i, _, _ in plans),
+        ]
+    return [run_id for run_id, _, _ in plans]
+
+
+def _move(repository: Repository, updates: Sequence[RefUpdate]) -> None:
+    """Move all refs or none; in the end no temporary one is left."""
     try:
         repository.update_refs(updates)
     except BaseException:
-        repository.update_refs([RefUpdate(tmp, None, None)])
+        repository.update_refs([u for u in updates if u.ref.startswith(names.TMP)])
         raise
-    report.sealed.setdefault(group.name, []).extend(sealed)
 
 
 def _put_experiment(stream: FastImport, group: _Ledger, committer: str, now: int) -> None:
@@ -318,10 +335,5 @@ def purge(
             ]
     if hot is not None:
         updates.append(RefUpdate(names.run_ref(run_id), None, hot))
-    try:
-        repository.update_refs(updates)
-    except BaseException:
-        temporary = [u for u in updates if u.ref.startswith(names.TMP)]
-        repository.update_refs(temporary)
-        raise
+    _move(repository, updates)
     live.drop(repository.home, run_id)

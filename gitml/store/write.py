@@ -7,7 +7,9 @@ the logs that were folded: a crash anywhere is repaired by doing it again.
 
 from __future__ import annotations
 
+import random
 import secrets
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -16,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from gitml import names
 from gitml.codec import dump_edits, dump_json, load_json
-from gitml.errors import BeatenError, RefusedError
+from gitml.errors import BeatenError, DamagedError, GitmlError, RefusedError
 from gitml.model import Edit, Json, Metric, Run, iso
 from gitml.records import EDITS, REQUIREMENTS, run_files
 from gitml.store import live
@@ -106,45 +108,64 @@ def locate(repository: Repository, run_id: str) -> list[Base]:
 
 
 def commit_runs(
-    repository: Repository, changes: Sequence[Change], *, committer: str, now: int
+    repository: Repository,
+    changes: Sequence[Change],
+    *,
+    committer: str,
+    now: int,
+    failed: dict[str, GitmlError] | None = None,
 ) -> dict[str, Run]:
     """Write changes to their runs' hot refs and return the runs as they are now.
 
-    Raises `BeatenError` when others won `TRIES` times in a row; nothing of this
-    call is written then, and the logs are still there.
+    A run that cannot be read goes into ``failed``, or raises without it. Raises
+    `BeatenError` when others won `TRIES` times in a row; nothing of this call is
+    written then, and the logs are still there.
     """
+    if not changes:
+        return {}
     for attempt in range(TRIES):
         try:
-            return _try_commit(repository, changes, committer=committer, now=now)
+            return _try_commit(repository, changes, committer, now, failed)
         except BeatenError:
             if attempt == TRIES - 1:
                 raise
+            time.sleep(random.uniform(0, 0.02 * 2 ** min(attempt, 5)))  # noqa: S311 - jitter
     raise AssertionError
 
 
 def _try_commit(
-    repository: Repository, changes: Sequence[Change], *, committer: str, now: int
+    repository: Repository,
+    changes: Sequence[Change],
+    committer: str,
+    now: int,
+    failed: dict[str, GitmlError] | None,
 ) -> dict[str, Run]:
-    token = secrets.token_hex(8)
+    token = secrets.token_hex(4)
     updates: list[RefUpdate] = []
     runs: dict[str, Run] = {}
     with repository.fast_import() as stream:
         for number, change in enumerate(changes):
-            tmp = names.tmp_ref(f"{token}{number:x}"[-16:] if number else token)
+            tmp = names.tmp_ref(f"{token}{number:08x}")
             ref = names.run_ref(change.run_id)
             hot = repository.resolve(ref)
             bases = [*change.bases]
-            if hot is not None:
-                bases.insert(0, Base(commit=hot, tree=repository.commit_tree(hot)))
-            edits = change.edits | _write_sources(repository, stream, change, tmp, updates)
-            commit, run = _write_run(repository, stream, change, edits, bases, tmp, committer, now)
+            try:
+                if hot is not None:
+                    bases.insert(0, Base(commit=hot, tree=repository.commit_tree(hot)))
+                edits = change.edits | _write_sources(repository, stream, change, updates)
+                commit, run = _write_run(repository, stream, change, edits, bases, tmp, committer, now)
+            except DamagedError as error:
+                if failed is None:
+                    raise
+                failed[change.run_id] = error
+                continue
             updates += [RefUpdate(ref, commit, hot), RefUpdate(tmp, None, None)]
             runs[change.run_id] = run
     try:
         repository.update_refs(_unique(updates))
     except BaseException:
-        temporary = [u.ref for u in updates if u.ref.startswith(names.TMP)]
-        repository.update_refs(RefUpdate(ref, None, None) for ref in dict.fromkeys(temporary))
+        temporary = [u for u in updates if u.ref.startswith(names.TMP)]
+        repository.update_refs(_unique(temporary))
         raise
     return runs
 
@@ -154,7 +175,7 @@ def _unique(updates: Iterable[RefUpdate]) -> list[RefUpdate]:
 
 
 def _write_sources(
-    repository: Repository, stream: FastImport, change: Change, tmp: str, updates: list[RefUpdate]
+    repository: Repository, stream: FastImport, change: Change, updates: list[RefUpdate]
 ) -> set[Edit]:
     edits = set()
     for record in change.sources:
@@ -310,7 +331,7 @@ def _put_artifacts(  # noqa: PLR0913
             stream.put_data(full, staged[artifact.sha256].read_bytes())
 
 
-def fold_logs(
+def fold_logs(  # noqa: PLR0913
     repository: Repository,
     run_id: str,
     *,
@@ -318,38 +339,65 @@ def fold_logs(
     now: int,
     committer: str,
     bases: Sequence[Base] = (),
-    change: Change | None = None,
 ) -> Run | None:
     """Take a run's logs whose writers are gone into its hot ref, and remove them.
 
     A run that says it is running while no writer is left becomes ``killed``, at
     the time of its last word. Returns None when there was nothing to take.
-    ``change`` is written along with what the logs say.
     """
-    change = change or Change(run_id=run_id)
-    change.bases = change.bases or bases
+    change = Change(run_id=run_id, bases=bases)
+    return fold_many(repository, [change], here=here, now=now, committer=committer).get(run_id)
+
+
+def fold_many(
+    repository: Repository,
+    changes: Sequence[Change],
+    *,
+    here: Who,
+    now: int,
+    committer: str,
+    failed: dict[str, GitmlError] | None = None,
+) -> dict[str, Run]:
+    """Do `fold_logs` for many runs in one stream, each on top of its change.
+
+    A run that cannot be written goes into ``failed``, its logs untouched; without
+    ``failed`` it raises.
+    """
     with ExitStack() as stack:
-        done: list[Path] = []
-        alive = False
-        last = 0
-        for path in live.logs(repository.home, run_id):
-            file = stack.enter_context(live.taken(path, here, now))
-            if file is None:
-                alive = alive or path.exists()
-                continue
-            points = change.points.setdefault(path.stem, Collector())
-            stack.callback(points.close)
-            live.replay(file, points, change.edits, change.sources)
-            last = max(last, int(path.stat().st_mtime * 1000))
-            done.append(path)
-            _find_staged(repository.home, run_id, path, change)
-        if not (done or change.edits):
-            return None
-        change.seal_segments = not alive
-        change.abandoned = None if alive else last
-        runs = commit_runs(repository, [change], committer=committer, now=now)
-        live.discard(repository.home, run_id, done)
-    return runs[run_id]
+        done: dict[str, list[Path]] = {}
+        for change in changes:
+            taken = _take(repository, stack, change, here, now)
+            if taken:
+                done[change.run_id] = taken
+        ready = [c for c in changes if c.edits or c.sources or any(c.points.values())]
+        runs = commit_runs(repository, ready, committer=committer, now=now, failed=failed)
+        for run_id, paths in done.items():
+            if failed is None or run_id not in failed:
+                live.discard(repository.home, run_id, paths)
+    return runs
+
+
+def _take(
+    repository: Repository, stack: ExitStack, change: Change, here: Who, now: int
+) -> list[Path]:
+    """Read the logs of a run that can be taken into its change; return them."""
+    done: list[Path] = []
+    alive = False
+    last = 0
+    for path in live.logs(repository.home, change.run_id):
+        file = stack.enter_context(live.taken(path, here, now))
+        if file is None:
+            alive = alive or path.exists()
+            continue
+        points = change.points.setdefault(path.stem, Collector())
+        stack.callback(points.close)
+        live.replay(file, points, change.edits, change.sources)
+        last = max(last, int(path.stat().st_mtime * 1000))
+        done.append(path)
+        _find_staged(repository.home, change.run_id, path, change)
+    change.seal_segments = not alive
+    change.abandoned = last if done and not alive else None
+    return done
 
 
 def _find_staged(home: Path, run_id: str, log: Path, change: Change) -> None:
