@@ -201,7 +201,11 @@ class Repository:
         finally:
             process.kill()
             feeder.join()
-            process.communicate()
+            for pipe in (stdin, stdout, process.stderr):
+                if pipe is not None:
+                    with contextlib.suppress(OSError):
+                        pipe.close()
+            process.wait()
 
     def resolve(self, revision: str) -> str | None:
         """Return the oid that ``revision`` names, or None."""
