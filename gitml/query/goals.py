@@ -5,18 +5,31 @@ from __future__ import annotations
 import re
 
 _SMALLER = frozenset(
-    "loss error errors err mse rmse rmsle mae mape smape mdape medae nll bce ce kl kld wer cer ter per fid kid "
-    "lpips logloss perplexity ppl bpb bpc bpd deviance regret rank eer ece brier hinge distance latency time "
-    "duration seconds ms fpr fnr hamming chamfer emd residual cost".split()
+    "loss error errors err mse rmse rmsle mae mape smape mdape medae nll bce ce kl kld wer cer fid kid "
+    "lpips logloss perplexity ppl bpb bpc bpd deviance regret eer ece brier hinge distance latency "
+    "time duration seconds secs ms fpr fnr hamming chamfer emd residual cost memory".split()
 )
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_LARGER = frozenset(
+    "accuracy acc auc auroc auprc ap map f precision recall score reward return r iou miou dice bleu rouge "
+    "ssim psnr throughput ndcg mrr hits".split()
+)
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
 def default_goal(name: str) -> str:
-    """Return ``min`` or ``max``, whichever a metric of this name usually wants.
+    """Return ``min`` or ``max``: which way a metric of this name is usually better.
 
-    The last word decides (``val/loss``, ``log_loss``, ``testRMSE``, ``loss@10``), or the first
-    where the last is a number or says nothing (``loss_total``, ``mse_val``).
+    The last word that says anything decides (``val/loss``, ``testRMSE``, ``loss@10``,
+    ``mse_mean``), before a ``per`` if there is one (``tokens_per_second``); else ``max``.
     """
-    words = [w.lower() for w in _WORDS.findall(name) if not w.isdigit()]
-    return "min" if any(w in _SMALLER for w in (words[:1] + words[-1:])) else "max"
+    words = [w.lower() for w in _WORDS.findall(name)]
+    if words[:1] == ["neg"]:  # scikit-learn's scorers: neg_log_loss
+        return "max"
+    if "per" in words[1:]:
+        words = words[: words.index("per", 1)]
+    for word in reversed(words):
+        if word in _SMALLER:
+            return "min"
+        if word in _LARGER:
+            return "max"
+    return "max"

@@ -2,15 +2,15 @@
 
 A ref can be written by anybody who may push, so all that is wrong with what it
 points at becomes a `Problem`, and the rest is read on. However many runs there
-are, this takes two ``for-each-ref`` and three ``cat-file`` (and one more for
-each object that git itself gives up on).
+are, this takes two ``for-each-ref`` and three ``cat-file`` (and one or two more
+for each object that git itself stumbles over).
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 from gitml import names
@@ -31,18 +31,17 @@ TREE_LIMIT = 64 * 1024 * 1024
 FEW = 100
 """Objects up to which asking one by one is faster than another process."""
 RUNS, TOMBSTONES = "runs", "tombstones"
-KINDS = (RUNS, TOMBSTONES)
 TREE_MODE, FILE_MODES = "40000", frozenset({"100644", "100755"})
 _WANTED = frozenset({RUN_YAML, PARAMS_YAML, METRICS_YAML, ARTIFACTS_YAML})
-_REMOTE_RUN = re.compile(re.escape(names.REMOTES) + r".+/runs/([^/]*)")
+_REMOTE_RUN = re.compile(re.escape(names.REMOTES) + r".+/runs/[^/]*")
 _BUCKET = re.compile(r"[0-9a-f]{2}")
 
 
 class Problem(NamedTuple):
-    """Something that cannot be read, and may be mended one day."""
+    """Something that cannot be read."""
 
     scope: str
-    """The ref, ledger, bucket or run tree whose next reading settles it."""
+    """The ref, ledger, folder or run whose next reading settles it."""
     where: str
     """What to look at: a ref, or ``ref:path``."""
     sentence: str
@@ -63,9 +62,10 @@ class Listing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What of a ledger was read before; empty oids where nothing was."""
+    """What of a ledger was read; an empty oid where it is to be read again."""
 
     head: str = ""
+    """The commit."""
     experiment: str = ""
     """The blob ``experiment.yaml``."""
     kinds: Mapping[str, str] = field(default_factory=dict)
@@ -82,17 +82,30 @@ class LedgerChange:
     document: dict[str, Json] | None = None
     """``experiment.yaml``, if it changed."""
     buckets: dict[str, dict[str, str]] = field(default_factory=dict)
-    """For each kind that changed: the oid of every bucket there is."""
+    """For each kind that changed: the oid of every folder there is."""
     entries: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
-    """For each (kind, bucket) that changed: the oid of every run id in it."""
+    """For each (kind, folder) that changed: the oid of every run id in it."""
     problems: list[Problem] = field(default_factory=list)
-    """What could not be read."""
+    """What could not be read; it is as it was before."""
+
+
+class RunFiles(NamedTuple):
+    """The YAML files of a run's tree, or what is wrong with it."""
+
+    tree: str
+    files: dict[str, bytes]
+    problem: str | None = None
+
+
+class _Unreadable(Exception):  # noqa: N818 - never leaves this module
+    """Half a sentence on why an object is not what it should be."""
 
 
 def hot_run(ref: str) -> str | None:
     """Return the run id that a hot ref, ours or a remote's, is named after."""
     run_id = ref.rpartition("/")[2]
-    return run_id if is_run_id(run_id) else None
+    ours = ref.startswith(names.RUNS)
+    return run_id if is_run_id(run_id) and (not ours or ref == names.RUNS + run_id) else None
 
 
 def list_refs(repository: Repository) -> Listing:
@@ -108,16 +121,16 @@ def list_refs(repository: Repository) -> Listing:
     problems = []
     for ref, oid in listed.items():
         if ref.startswith(names.RUNS) or _REMOTE_RUN.fullmatch(ref):
-            if hot_run(ref) in {ref[len(names.RUNS) :], ref.rpartition("/")[2]}:
+            if hot_run(ref):
                 hot[ref] = oid
             else:
-                problems.append(_problem(ref, f"The ref {visible(ref)} is not named after a run."))
+                problems.append(_problem(ref, "is not named after a run."))
     for ref, oid in ledgers.items():
         slug = ref[len(names.EXPERIMENTS) :]
         if names.SLUG.fullmatch(slug):
             slugs[slug] = oid
         else:
-            problems.append(_problem(ref, f"The ref {visible(ref)} is not named after an experiment."))
+            problems.append(_problem(ref, "is not named after an experiment."))
     return Listing(hot=hot, ledgers=slugs, problems=problems)
 
 
@@ -129,8 +142,8 @@ def read_hot(
     for ref, oid in changed.items():
         try:
             trees[ref] = _tree_of(repository, oid)
-        except DamagedError as error:
-            problems.append(_problem(ref, f"The ref {visible(ref)} cannot be read. {error.message}"))
+        except _Unreadable as why:
+            problems.append(_problem(ref, f"cannot be read: {why}."))
     return trees, problems
 
 
@@ -141,90 +154,87 @@ def read_ledger(
     seen: Seen,
     buckets: Callable[[str], Mapping[str, str]],
 ) -> LedgerChange:
-    """Return what changed in a ledger; ``buckets(kind)`` gives the oids seen before.
-
-    A part that cannot be read is left as it was seen, with a `Problem`.
-    """
-    ref = names.experiment_ref(slug)
+    """Return what changed in a ledger; ``buckets(kind)`` gives the oids of folders seen before."""
     change = LedgerChange(slug=slug, seen=seen)
     try:
         root = {e.name: e for e in _entries(repository, _tree_of(repository, head))}
-    except DamagedError as error:
-        change.problems.append(_problem(ref, f"The ledger {slug} cannot be read. {error.message}"))
+    except _Unreadable as why:
+        ref = names.experiment_ref(slug)
+        sentence = f"The ledger {slug} cannot be read: {why}."
+        change.problems.append(Problem(f"ledger {slug}", ref, sentence))
         return change
-    experiment = _read_experiment(repository, change, root)
+    experiment, again = _read_experiment(repository, change, root.get("experiment.yaml"))
     kinds = {}
-    for kind in KINDS:
-        found = root.get(kind)
-        if found is None or found.oid == seen.kinds.get(kind):
-            if found is None and kind in seen.kinds:
-                change.buckets[kind] = {}
-            kinds.update({} if found is None else {kind: found.oid})
-        elif _read_kind(repository, change, found, buckets(kind)):
-            kinds[kind] = found.oid
-        elif kind in seen.kinds:
-            kinds[kind] = seen.kinds[kind]
-    complete = not change.problems or all(p.scope.startswith("bucket ") for p in change.problems)
-    change.seen = Seen(head=head if complete else "", experiment=experiment, kinds=kinds)
+    for kind in (RUNS, TOMBSTONES):
+        if kind not in root:
+            change.buckets[kind] = {}
+            continue
+        kinds[kind] = root[kind].oid
+        if kinds[kind] != seen.kinds.get(kind) and not _read_kind(
+            repository, change, root[kind], buckets(kind)
+        ):
+            kinds[kind] = ""
+            again = True
+    change.seen = Seen(head="" if again else head, experiment=experiment, kinds=kinds)
     return change
 
 
 def _read_experiment(
-    repository: Repository, change: LedgerChange, root: Mapping[str, Entry]
-) -> str:
-    """Put ``experiment.yaml`` into ``change`` if it changed; return its oid."""
-    where = f"{names.experiment_ref(change.slug)}:experiment.yaml"
-    what = f"experiment.yaml of {change.slug}"
-    found = root.get("experiment.yaml")
+    repository: Repository, change: LedgerChange, found: Entry | None
+) -> tuple[str, bool]:
+    """Put ``experiment.yaml`` into ``change`` if it changed; return its oid and whether it failed."""
+    what = f"{names.experiment_ref(change.slug)}:experiment.yaml"
     try:
         if found is None:
-            raise DamagedError(f"{what} is missing.")
+            raise _Unreadable("it is missing")
         if found.oid != change.seen.experiment:
-            blob = get(repository, found.oid, "blob", STORED_LIMIT)
-            change.document = load_stored(blob.data, what)
-    except DamagedError as error:
-        change.problems.append(Problem(f"ledger {change.slug}", where, error.message))
-        return change.seen.experiment
-    return found.oid
+            data = _get(repository, found.oid, "blob", STORED_LIMIT).data
+            change.document = load_stored(data, what)
+    except (_Unreadable, DamagedError) as error:
+        sentence = str(error) if isinstance(error, DamagedError) else f"{what} cannot be read: {error}."
+        change.problems.append(Problem(f"ledger {change.slug}", what, sentence))
+        return change.seen.experiment, True
+    return found.oid, False
 
 
 def _read_kind(
-    repository: Repository, change: LedgerChange, entry: Entry, seen: Mapping[str, str]
+    repository: Repository, change: LedgerChange, kind: Entry, seen: Mapping[str, str]
 ) -> bool:
-    """Put the changed buckets of a kind into ``change``; say whether its tree could be read."""
-    where = f"{names.experiment_ref(change.slug)}:{entry.name}"
+    """Put the changed folders of a kind into ``change``; say whether all could be read."""
+    where = f"{names.experiment_ref(change.slug)}:{kind.name}"
+    scope = f"kind {change.slug} {kind.name}"
     try:
-        listed = _entries(repository, entry.oid)
-    except DamagedError as error:
-        change.problems.append(Problem(f"ledger {change.slug}", where, error.message))
+        listed = _entries(repository, kind.oid)
+    except _Unreadable as why:
+        change.problems.append(Problem(scope, where, f"{where} cannot be read: {why}."))
         return False
-    current = change.buckets.setdefault(entry.name, {})
+    whole = True
+    current = change.buckets[kind.name] = {}
     for bucket in listed:
         inside = f"{where}/{visible(bucket.name)}"
-        scope = f"bucket {change.slug} {entry.name} {bucket.name}"
         if not _BUCKET.fullmatch(bucket.name) or bucket.mode != TREE_MODE:
             sentence = f"{inside} is not a folder named by two hex digits."
             change.problems.append(Problem(scope, inside, sentence))
             continue
+        current[bucket.name] = bucket.oid
         if seen.get(bucket.name) != bucket.oid:
             try:
-                _read_bucket(repository, change, entry.name, bucket)
-            except DamagedError as error:
-                change.problems.append(Problem(scope, inside, error.message))
-                if bucket.name in seen:  # asked for again next time
-                    current[bucket.name] = ""
-                continue
-        current[bucket.name] = bucket.oid
-    return True
+                _read_bucket(repository, change, kind.name, bucket)
+            except _Unreadable as why:
+                change.problems.append(Problem(scope, inside, f"{inside} cannot be read: {why}."))
+                current[bucket.name] = ""
+                whole = False
+    return whole
 
 
 def _read_bucket(repository: Repository, change: LedgerChange, kind: str, bucket: Entry) -> None:
+    entries = _entries(repository, bucket.oid)
     ids = change.entries[kind, bucket.name] = {}
-    mode = {TREE_MODE} if kind == RUNS else FILE_MODES
-    for entry in _entries(repository, bucket.oid):
+    modes = {TREE_MODE} if kind == RUNS else FILE_MODES
+    for entry in entries:
         if not is_run_id(entry.name) or not entry.name.startswith(bucket.name):
             wrong = "is not named after a run of this folder"
-        elif entry.mode not in mode:
+        elif entry.mode not in modes:
             wrong = "is not a folder" if kind == RUNS else "is not a file"
         else:
             ids[entry.name] = entry.oid
@@ -237,98 +247,107 @@ def _read_bucket(repository: Repository, change: LedgerChange, kind: str, bucket
 def read_tombstone(repository: Repository, oid: str) -> tuple[str, int, str | None]:
     """Return (who, when in milliseconds, why) of a tombstone; blanks where it does not say."""
     try:
-        document = load_stored(get(repository, oid, "blob", STORED_LIMIT).data, "a tombstone")
+        document = load_stored(_get(repository, oid, "blob", STORED_LIMIT).data, "a tombstone")
         at = from_iso(str(document["at"])) if "at" in document else 0
-    except (DamagedError, ValueError, OverflowError):
+    except (_Unreadable, DamagedError, ValueError, OverflowError):
         return "", 0, None
     reason = document.get("reason")
     return str(document.get("by") or ""), at, None if reason is None else str(reason)
 
 
-class RunFiles(NamedTuple):
-    """The YAML files of a run's tree, or what is wrong with it."""
-
-    tree: str
-    files: dict[str, bytes]
-    problem: str | None = None
-
-
 def read_runs(repository: Repository, trees: Sequence[str]) -> Iterator[RunFiles]:
     """Yield the YAML files of run trees, in order, a few in memory at a time."""
-    plans: list[tuple[str, list[tuple[str, str]], str | None]] = []
-    for tree, found in zip(trees, _many(repository, trees, "tree", TREE_LIMIT), strict=True):
-        wanted: list[tuple[str, str]] = []
-        problem = found if isinstance(found, str) else None
-        if not isinstance(found, str):
-            try:
-                entries = parse_tree(found.data, repository.oid_width // 2)
-                wanted = [(e.name, e.oid) for e in entries if e.name in _WANTED]
-                odd = [e.name for e in entries if e.name in _WANTED and e.mode not in FILE_MODES]
-                problem = f"{odd[0]} is not a file." if odd else None
-            except ValueError:
-                problem = "Its tree cannot be read."
-        plans.append((tree, [] if problem else wanted, problem))
-    oids = [oid for _, wanted, _ in plans for _, oid in wanted]
+    plans: list[tuple[list[tuple[str, str]], str | None]] = []
+    for found in _many(repository, trees, "tree", TREE_LIMIT):
+        try:
+            if isinstance(found, str):
+                raise _Unreadable(found)
+            plans.append((_plan(_parse(found, repository)), None))
+        except _Unreadable as why:
+            plans.append(([], str(why)))
+    oids = [oid for wanted, _ in plans for _, oid in wanted]
     blobs = _many(repository, oids, "blob", STORED_LIMIT)
-    for tree, wanted, problem in plans:
+    for tree, (wanted, problem) in zip(trees, plans, strict=True):
         files: dict[str, bytes] = {}
+        wrong = problem
         for (name, _), blob in zip(wanted, islice(blobs, len(wanted)), strict=True):
             if isinstance(blob, str):
-                problem = problem or f"{name}: {blob}"  # noqa: PLW2901 - the first one is told
+                wrong = wrong or f"{name} cannot be read: {blob}"
             else:
                 files[name] = blob.data
-        yield RunFiles(tree, files, problem)
+        yield RunFiles(tree, files, wrong)
 
 
-def get(repository: Repository, oid: str, kind: str, limit: int) -> Object:
-    """Return an object; raise `DamagedError` if it is absent, corrupt, larger or of another kind."""
-    try:
-        found = repository.objects().get(oid, limit=limit)
-    except (DamagedError, OSError):
-        # Too large; or git ended, of this object or of the one before it: then ask a new one.
-        repository.close()
-        try:
-            found = repository.objects().get(oid, limit=limit)
-        except OSError:
-            raise DamagedError(f"git ended while reading {oid}.") from None
-    if found is None:
-        raise DamagedError(f"The object {oid} is missing.", hint="A pull may bring it back.")
-    if found.kind != kind:
-        raise DamagedError(f"{oid} is a {found.kind} and not a {kind}.")
-    return found
+def _plan(entries: Iterable[Entry]) -> list[tuple[str, str]]:
+    """Return (name, oid) of the files to read."""
+    wanted = [e for e in entries if e.name in _WANTED]
+    for entry in wanted:
+        if entry.mode not in FILE_MODES:
+            raise _Unreadable(f"{entry.name} is not a file")
+    return [(e.name, e.oid) for e in wanted]
 
 
 def _many(
     repository: Repository, oids: Sequence[str], kind: str, limit: int
 ) -> Iterator[Object | str]:
-    """Yield each object, or a sentence on what is wrong with it."""
-    found: Iterable[Object | None]
-    found = repository.bulk(oids, limit) if len(oids) > FEW else (None for _ in oids)
+    """Yield each object, or half a sentence on what is wrong with it."""
+    found = repository.bulk(oids, limit) if len(oids) > FEW else repeat(None, len(oids))
     for oid, item in zip(oids, found, strict=True):
         if item is not None and item.kind == kind:
             yield item
             continue
-        try:  # once more alone: one that is corrupt ends git, and with it all that come after
-            yield get(repository, oid, kind, limit)
-        except DamagedError as error:
-            yield error.message
+        try:  # once more alone: a corrupt object ends git, and with it all that come after
+            yield _get(repository, oid, kind, limit)
+        except _Unreadable as why:
+            yield str(why)
+
+
+def _get(repository: Repository, oid: str, kind: str, limit: int) -> Object:
+    found = None
+    for attempt in range(2):
+        reader = repository.objects()
+        try:
+            found = reader.get(oid, limit=limit)
+            break
+        except (DamagedError, OSError) as error:
+            if _lives(reader, repository.zero):
+                raise _Unreadable(f"{oid} has more than {limit:,} bytes") from None
+            repository.close()  # git ended, of this object or of one before it
+            if attempt:
+                raise _Unreadable(f"{oid} is corrupt") from error
+    if found is None:
+        raise _Unreadable(f"the object {oid} is missing")
+    if found.kind != kind:
+        raise _Unreadable(f"{oid} is a {found.kind} and not a {kind}")
+    return found
+
+
+def _lives(reader: object, zero: str) -> bool:
+    """Say whether git still answers, as it does after an object that is too large."""
+    try:
+        return reader.get(zero) is None  # type: ignore[attr-defined,no-any-return]
+    except (DamagedError, OSError):
+        return False
 
 
 def _tree_of(repository: Repository, commit: str) -> str:
-    data = get(repository, commit, "commit", TREE_LIMIT).data
+    data = _get(repository, commit, "commit", TREE_LIMIT).data
     tree = data[5 : 5 + repository.oid_width].decode("ascii", "replace")
     if not data.startswith(b"tree ") or not re.fullmatch(r"[0-9a-f]+", tree):
-        raise DamagedError(f"The commit {commit} has no tree.")
+        raise _Unreadable(f"the commit {commit} has no tree")
     return tree
 
 
 def _entries(repository: Repository, tree: str) -> list[Entry]:
-    data = get(repository, tree, "tree", TREE_LIMIT).data
+    return _parse(_get(repository, tree, "tree", TREE_LIMIT), repository)
+
+
+def _parse(tree: Object, repository: Repository) -> list[Entry]:
     try:
-        return parse_tree(data, repository.oid_width // 2)
+        return parse_tree(tree.data, repository.oid_width // 2)
     except ValueError:
-        raise DamagedError(f"The tree {tree} cannot be read.") from None
+        raise _Unreadable(f"the tree {tree.oid} is corrupt") from None
 
 
-def _problem(ref: str, sentence: str) -> Problem:
-    return Problem(f"ref {ref}", ref, sentence)
+def _problem(ref: str, predicate: str) -> Problem:
+    return Problem(f"ref {ref}", ref, f"The ref {visible(ref)} {predicate}")
