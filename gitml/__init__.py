@@ -1,3 +1,84 @@
-"""gitml: experiments and models in the git repository you already have."""
+"""gitml: experiments and models in the git repository you already have.
+
+    import gitml
+
+    with gitml.start_run(experiment="churn") as run:
+        run.log_params({"lr": 0.001, "depth": 6})
+        run.log_metric("loss", 0.3, step=1)
+
+Everything here is loaded when it is first used, so importing gitml is cheap.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gitml.api import (
+        ActiveRun,
+        Run,
+        RunList,
+        active_run,
+        end_run,
+        get_run,
+        log_artifact,
+        log_artifacts,
+        log_dict,
+        log_figure,
+        log_image,
+        log_input,
+        log_metric,
+        log_metrics,
+        log_param,
+        log_params,
+        log_text,
+        metric_history,
+        note,
+        search_runs,
+        set_tag,
+        set_tags,
+        start_run,
+    )
+    from gitml.errors import GitmlError
 
 __version__ = "0.1.0"
+__all__ = [
+    "ActiveRun",
+    "GitmlError",
+    "Run",
+    "RunList",
+    "active_run",
+    "end_run",
+    "get_run",
+    "log_artifact",
+    "log_artifacts",
+    "log_dict",
+    "log_figure",
+    "log_image",
+    "log_input",
+    "log_metric",
+    "log_metrics",
+    "log_param",
+    "log_params",
+    "log_text",
+    "metric_history",
+    "note",
+    "search_runs",
+    "set_tag",
+    "set_tags",
+    "start_run",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - PEP 562
+    if name not in __all__:
+        raise AttributeError(f"module 'gitml' has no attribute {name!r}")
+    module = "gitml.errors" if name == "GitmlError" else "gitml.api"
+    value = getattr(importlib.import_module(module), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

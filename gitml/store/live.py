@@ -120,7 +120,7 @@ class LiveLog:
         self.writer = writer
         self.number = 0
         self._who = who
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may write in the middle of a write
         self._fd = -1
         self._open()
 

@@ -311,3 +311,16 @@ def shortened(path: Path) -> str:
     with suppress(RuntimeError, ValueError):  # no home, or not in it
         return (Path("~") / path.relative_to(Path.home())).as_posix()
     return path.as_posix()
+
+
+def variable(name: str) -> str | None:
+    """Return an environment variable of gitml's own (``GITML_REPO`` …), None if empty."""
+    return os.environ.get(name) or None
+
+
+def working_folder() -> Path:
+    """Return the working directory; raise `InputError` if it was removed."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise InputError("The working directory is gone.", hint="Change to another one.") from None

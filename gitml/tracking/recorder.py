@@ -89,7 +89,7 @@ class Recorder:
         self._log: live.LiveLog | None = None
         self._pid = os.getpid()
         self._lock = threading.RLock()
-        self._folding = threading.Lock()
+        self._folding = threading.RLock()
         self._ended = threading.Event()
         self._events = 0
         self._source: threading.Thread | None = None
@@ -109,7 +109,7 @@ class Recorder:
         """Forget what belongs to the parent: its log, its locks, its threads."""
         self._log = None
         self._lock = threading.RLock()
-        self._folding = threading.Lock()
+        self._folding = threading.RLock()
         self._source = self._checkpoints = None
         self._pid = os.getpid()
 

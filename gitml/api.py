@@ -1,0 +1,250 @@
+"""The Python interface: ``import gitml`` and these functions."""
+
+from __future__ import annotations
+
+import html
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, overload
+
+from gitml.errors import UsageError
+from gitml.model import Point, Run
+from gitml.query.index import open_index
+from gitml.store import history
+from gitml.tracking import capture
+from gitml.tracking.active import ActiveRun
+from gitml.tracking.session import active_run, find_store, start_run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "ActiveRun",
+    "Run",
+    "RunList",
+    "active_run",
+    "end_run",
+    "get_run",
+    "log_artifact",
+    "log_artifacts",
+    "log_dict",
+    "log_figure",
+    "log_image",
+    "log_input",
+    "log_metric",
+    "log_metrics",
+    "log_param",
+    "log_params",
+    "log_text",
+    "metric_history",
+    "note",
+    "search_runs",
+    "set_tag",
+    "set_tags",
+    "start_run",
+]
+_Repo = str | os.PathLike[str] | None
+
+
+class RunList(Sequence[Run]):
+    """Runs in order; a table in a notebook."""
+
+    def __init__(self, runs: Sequence[Run]) -> None:
+        """Keep the runs."""
+        self._runs = list(runs)
+
+    @overload
+    def __getitem__(self, at: int) -> Run: ...
+    @overload
+    def __getitem__(self, at: slice) -> RunList: ...
+    def __getitem__(self, at: int | slice) -> Run | RunList:
+        """Return one run, or some."""
+        return RunList(self._runs[at]) if isinstance(at, slice) else self._runs[at]
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._runs)
+
+    def __repr__(self) -> str:
+        """Return the runs' names."""
+        return f"<RunList of {len(self)}: {', '.join(run.name for run in self._runs[:10])}>"
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Return one flat mapping a run, with ``params.x``, ``metrics.x`` and ``tags.x``."""
+        return [_row(run) for run in self._runs]
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return a DataFrame with one row a run; raises `UsageError` without pandas."""
+        try:
+            import pandas as pd
+        except ImportError:
+            raise UsageError("to_pandas() needs pandas.", hint="pip install 'gitml[pandas]'") from None
+        frame = pd.DataFrame(self.to_dicts())
+        for column in ("created", "ended"):
+            if column in frame:
+                frame[column] = pd.to_datetime(frame[column], unit="ms", utc=True)
+        return frame
+
+    def _repr_html_(self) -> str:
+        """Return a table for a notebook: at most 50 runs, what differs between them."""
+        rows = [_row(run) for run in self._runs[:50]]
+        heads = ["name", "status", "experiment"]
+        for row in rows:
+            heads += [k for k in row if k.startswith(("metrics.", "params.")) and k not in heads]
+        head = "".join(f"<th>{html.escape(h)}</th>" for h in heads[:24])
+        body = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(_shown(row.get(h)))}</td>" for h in heads[:24]) + "</tr>"
+            for row in rows
+        )
+        more = f"<p>and {len(self) - 50} more</p>" if len(self) > 50 else ""  # noqa: PLR2004
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _row(run: Run) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "id": run.id,
+        "name": run.name,
+        "experiment": run.experiment,
+        "status": run.status,
+        "created": run.created,
+        "ended": run.ended,
+        "author": run.author,
+        "commit": run.source.commit,
+    }
+    row |= {f"params.{k}": v for k, v in run.params.items()}
+    row |= {f"metrics.{k}": m.last for k, m in run.metrics.items()}
+    return row | {f"tags.{k}": v for k, v in run.tags.items()}
+
+
+def get_run(run: str, *, repo: _Repo = None) -> Run:
+    """Return the run that an id, an id prefix, a name, ``latest`` or ``best:METRIC`` means.
+
+    Raises `NotFoundError` with the nearest names.
+    """
+    store, _ = find_store(repo)
+    with open_index(store, now=capture.now_ms()) as index:
+        found = index.find(run)
+    store.close()
+    return found
+
+
+def search_runs(
+    where: str | None = None,
+    *,
+    experiment: str | None = None,
+    order_by: str | Sequence[str] = (),
+    limit: int | None = None,
+    deleted: bool = False,
+    repo: _Repo = None,
+) -> RunList:
+    """Return the runs for which a SQL expression holds, newest first.
+
+    ``where`` is like ``metrics.auc > 0.9 and params.lr < 0.01``; ``order_by`` a key
+    or several, ``-key`` for descending: ``-metrics.auc``. Raises `InputError` for an
+    expression that is wrong, with the nearest keys for a name that is not there.
+    """
+    store, _ = find_store(repo)
+    keys = [order_by] if isinstance(order_by, str) else list(order_by)
+    with open_index(store, now=capture.now_ms()) as index:
+        found = index.search(
+            where=where, experiment=experiment, order_by=keys, limit=limit, deleted=deleted
+        )
+    store.close()
+    return RunList(found)
+
+
+def metric_history(run: str | Run, metric: str, *, repo: _Repo = None) -> list[Point]:
+    """Return a metric's points as (metric, step, time in milliseconds, value), by step."""
+    found = get_run(run, repo=repo) if isinstance(run, str) else run
+    store, _ = find_store(repo)
+    points = list(history.history(store, found.id, metric))
+    store.close()
+    return points
+
+
+def _current() -> ActiveRun:
+    run = active_run()
+    return run if run is not None else start_run()
+
+
+def end_run(status: str = "finished") -> Run | None:
+    """End the active run, if there is one, and return it as committed."""
+    run = active_run()
+    return None if run is None else run.end(status)
+
+
+def log_param(key: str, value: Any) -> None:  # noqa: ANN401
+    """Log a hyper-parameter to the active run (one is started if there is none)."""
+    _current().log_param(key, value)
+
+
+def log_params(params: Mapping[str, Any]) -> None:
+    """Log hyper-parameters to the active run."""
+    _current().log_params(params)
+
+
+def log_metric(key: str, value: float, step: int | None = None) -> None:
+    """Log a metric's value to the active run."""
+    _current().log_metric(key, value, step)
+
+
+def log_metrics(metrics: Mapping[str, float], step: int | None = None) -> None:
+    """Log several metrics' values to the active run."""
+    _current().log_metrics(metrics, step)
+
+
+def log_artifact(path: str | os.PathLike[str], dest: str | None = None) -> None:
+    """Log a file or folder to the active run."""
+    _current().log_artifact(path, dest)
+
+
+def log_artifacts(folder: str | os.PathLike[str], dest: str | None = None) -> None:
+    """Log what is in a folder to the active run."""
+    _current().log_artifacts(folder, dest)
+
+
+def log_text(text: str, dest: str) -> None:
+    """Log text as an artifact of the active run."""
+    _current().log_text(text, dest)
+
+
+def log_dict(value: Mapping[str, Any] | list[Any], dest: str) -> None:
+    """Log a mapping or list as an artifact of the active run."""
+    _current().log_dict(value, dest)
+
+
+def log_figure(figure: Any, dest: str) -> None:  # noqa: ANN401
+    """Log a figure as an artifact of the active run."""
+    _current().log_figure(figure, dest)
+
+
+def log_image(image: Any, dest: str) -> None:  # noqa: ANN401
+    """Log an image as an artifact of the active run."""
+    _current().log_image(image, dest)
+
+
+def log_input(data: Any, *, name: str | None = None, context: str | None = None) -> None:  # noqa: ANN401
+    """Record an input of the active run."""
+    _current().log_input(data, name=name, context=context)
+
+
+def set_tag(key: str, value: object) -> None:
+    """Set a tag of the active run."""
+    _current().set_tag(key, value)
+
+
+def set_tags(tags: Mapping[str, object]) -> None:
+    """Set tags of the active run."""
+    _current().set_tags(tags)
+
+
+def note(text: str) -> None:
+    """Write the note of the active run."""
+    _current().note(text)
+

@@ -1,0 +1,272 @@
+"""The run a training program writes to: what ``gitml.start_run`` returns."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gitml import names
+from gitml.errors import GitmlError, InputError, NotFoundError
+from gitml.tracking import content
+from gitml.tracking.capture import working_folder
+from gitml.tracking.inputs import describe_frame, describe_input
+from gitml.tracking.recorder import Recorder, flat
+from gitml.tracking.sampling import Sampler
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import TracebackType
+
+    from gitml.model import Run
+
+PathLike = str | os.PathLike[str]
+
+
+class ActiveRun:
+    """A run being recorded; as a context manager it ends with the block.
+
+    Everything logged is durable at once, even against ``kill -9``; it is
+    committed to git every half minute and at the end. Safe for threads; forked
+    children and processes that find ``GITML_RUN_ID`` write to the same run.
+    """
+
+    def __init__(
+        self, recorder: Recorder, *, root: Path | None, on_end: Callable[[ActiveRun], None]
+    ) -> None:
+        """Wrap a recorder; ``root`` is the top of the user's repository."""
+        self._recorder = recorder
+        self._root = root
+        self._on_end = on_end
+        self._sampler: Sampler | None = None
+
+    @property
+    def id(self) -> str:
+        """The run's id: 32 hex digits."""
+        return self._recorder.id
+
+    @property
+    def name(self) -> str:
+        """The run's name."""
+        return self._recorder.name
+
+    @property
+    def experiment(self) -> str:
+        """The experiment's name."""
+        return self._recorder.experiment
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more can be logged."""
+        return self._recorder.ended
+
+    def __repr__(self) -> str:
+        """Return the name, the experiment and whether it goes on."""
+        state = "ended" if self.ended else "running"
+        return f"<ActiveRun {self.name} ({self.id[:8]}) of {self.experiment}, {state}>"
+
+    def log_param(self, key: str, value: Any) -> None:  # noqa: ANN401
+        """Log one hyper-parameter; another value for the same key raises `InputError`."""
+        self.log_params({key: value})
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """Log hyper-parameters; nested mappings are joined with ``.``.
+
+        Numbers, booleans, text, None and lists keep their type; other objects
+        are logged as text. All are logged or none.
+        """
+        self._recorder.log_params(flat(params))
+
+    def log_metric(
+        self, key: str, value: float, step: int | None = None, *, time: int | None = None
+    ) -> None:
+        """Log one value of a metric.
+
+        ``step`` defaults to one after the metric's last, from 0; ``time`` is in
+        milliseconds since 1970 and defaults to now. NaN and infinities are legal.
+        Raises `InputError` for what is not a number.
+        """
+        self._recorder.log_metric(key, value, step, time)
+
+    def log_metrics(
+        self, metrics: Mapping[str, float], step: int | None = None, *, time: int | None = None
+    ) -> None:
+        """Log values of several metrics at one step, all or none."""
+        self._recorder.log_metrics(metrics, step, time)
+
+    def log_artifact(self, path: PathLike, dest: str | None = None) -> None:
+        """Log a file, or a folder with all that is in it.
+
+        ``dest`` is its path among the run's artifacts, by default its own name.
+        The content is copied and hashed now. Raises `NotFoundError` if it is not
+        there and `InputError` for links that lead out of the folder or for names
+        that cannot be kept.
+        """
+        for file, where in plan_artifact(Path(path), dest, inside=self._root or working_folder()):
+            self._recorder.log_file(file, where)
+
+    def log_artifacts(self, folder: PathLike, dest: str | None = None) -> None:
+        """Log every file below a folder, below ``dest`` among the artifacts."""
+        for file, where in plan_artifact(Path(folder), dest or ".", inside=self._root or working_folder()):
+            self._recorder.log_file(file, where)
+
+    def log_text(self, text: str, dest: str) -> None:
+        """Log text as the artifact ``dest``."""
+        self._made(dest, lambda path: path.write_text(text, encoding="utf-8"))
+
+    def log_dict(self, value: Mapping[str, Any] | list[Any], dest: str) -> None:
+        """Log a mapping or list as the artifact ``dest``, YAML or JSON by its suffix."""
+        self._made(dest, lambda path: content.write_mapping(value, path))
+
+    def log_figure(self, figure: Any, dest: str) -> None:  # noqa: ANN401
+        """Log a Matplotlib or Plotly figure as the artifact ``dest``."""
+        self._made(dest, lambda path: content.write_figure(figure, path))
+
+    def log_image(self, image: Any, dest: str) -> None:  # noqa: ANN401
+        """Log a PIL image or NumPy array as the artifact ``dest``."""
+        self._made(dest, lambda path: content.write_image(image, path))
+
+    def _made(self, dest: str, write: Callable[[Path], object]) -> None:
+        dest = names.check_path(dest)
+        with tempfile.TemporaryDirectory(prefix="gitml-") as folder:
+            path = Path(folder) / dest.rpartition("/")[2]
+            write(path)
+            self._recorder.log_file(path, dest)
+
+    def log_input(
+        self, data: Any, *, name: str | None = None, context: str | None = None  # noqa: ANN401
+    ) -> None:
+        """Record an input: a file, folder, glob or URL, or a DataFrame or array.
+
+        Files are hashed and not copied; rows and columns of tables are counted.
+        ``context`` says what it is for: ``training``, ``validation`` …
+        """
+        if isinstance(data, (str, os.PathLike)):
+            dataset = describe_input(data, root=self._root, name=name, context=context)
+        else:
+            dataset = describe_frame(data, name=name or type(data).__name__, context=context)
+        self._recorder.log_input(dataset)
+
+    def set_tag(self, key: str, value: object) -> None:
+        """Set one tag; None removes it."""
+        self.set_tags({key: value})
+
+    def set_tags(self, tags: Mapping[str, object]) -> None:
+        """Set tags, as text; None removes one."""
+        self._recorder.set_tags({k: None if v is None else str(v) for k, v in tags.items()})
+
+    def note(self, text: str) -> None:
+        """Write the run's note."""
+        self._recorder.state({"note": text})
+
+    def checkpoint(self) -> None:
+        """Commit what was logged so far; it also happens by itself every half minute."""
+        self._recorder.checkpoint()
+
+    def start_sampling(self, interval: float = 10.0) -> None:
+        """Sample CPU, memory and GPU every ``interval`` seconds into ``system/…`` metrics."""
+        self._sampler = Sampler(self._sample, interval)
+        self._sampler.start()
+
+    def _sample(self, name: str, value: float) -> None:
+        self._recorder.log_metric(name, value)
+
+    def end(self, status: str = "finished") -> Run | None:
+        """End the run with a status and return it as committed.
+
+        Raises a `GitmlError` if it cannot be committed; everything logged stays
+        safe, and ``gitml pack`` commits it.
+        """
+        if status not in names.STATUSES:
+            raise InputError(
+                f"{names.visible(status)} is not a status.", hint=f"Use one of {', '.join(names.STATUSES)}."
+            )
+        try:
+            if self._sampler is not None:
+                self._sampler.stop()
+            return self._recorder.end(status)
+        finally:
+            self._on_end(self)
+
+    def __enter__(self) -> ActiveRun:
+        """Return the run."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End the run: finished, or failed or killed when an exception passes."""
+        try:
+            self.end(status_of(error))
+        except GitmlError as problem:
+            if error is None:
+                raise
+            # The program's own failure is the one to see; the run is safe in its log.
+            warnings.warn(f"gitml: {problem.message} gitml pack commits the run later.", stacklevel=2)
+
+
+def status_of(error: BaseException | None) -> str:
+    """Return the status that an exception means for a run."""
+    if error is None or (isinstance(error, SystemExit) and error.code in {None, 0}):
+        return "finished"
+    return "killed" if isinstance(error, KeyboardInterrupt) else "failed"
+
+
+def plan_artifact(path: Path, dest: str | None, *, inside: Path) -> Iterator[tuple[Path, str]]:
+    """Yield (file, path among the artifacts) for a file, or for each file of a folder.
+
+    A link must not lead out of ``inside`` (for a file) or out of the folder.
+    """
+    shown = names.visible(str(path))
+    target = names.check_path(dest if dest and dest != "." else path.absolute().name)
+    if not path.exists():
+        if path.is_symlink():
+            raise InputError(f"{shown} is a link to nowhere.")
+        near = names.did_you_mean(path.name, _siblings(path))
+        raise NotFoundError(f"There is no file {shown}", hint=near or "Check the path.")
+    if path.is_dir():
+        prefix = "" if dest == "." else f"{target}/"
+        yield from _walk(path, path.resolve(), prefix)
+        return
+    if not path.is_file():
+        raise InputError(f"{shown} is neither a file nor a folder.")
+    if path.is_symlink() and not path.resolve().is_relative_to(inside.resolve()):
+        raise InputError(
+            f"{shown} is a link that leads out of {names.visible(str(inside))}",
+            hint="Log the file that it points to, or a copy.",
+        )
+    yield path, target
+
+
+def _siblings(path: Path) -> list[str]:
+    try:
+        return [p.name for p in path.absolute().parent.iterdir()]
+    except OSError:
+        return []
+
+
+def _walk(folder: Path, top: Path, prefix: str) -> Iterator[tuple[Path, str]]:
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        raise InputError(f"{names.visible(str(folder))} cannot be read: {error.strerror}.") from None
+    for entry in entries:
+        if entry.name == ".git":
+            continue
+        if entry.is_symlink() and not entry.resolve().is_relative_to(top):
+            raise InputError(
+                f"{names.visible(str(entry))} is a link that leads out of the folder.",
+                hint="Log the file that it points to, or a copy.",
+            )
+        if entry.is_dir() and not entry.is_symlink():
+            yield from _walk(entry, top, f"{prefix}{entry.name}/")
+        elif entry.is_file():
+            yield entry, names.check_path(f"{prefix}{entry.name}")
+        elif not entry.is_dir():
+            raise InputError(f"{names.visible(str(entry))} is neither a file nor a folder.")

@@ -1,0 +1,262 @@
+"""Start, find and end the runs of this process."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gitml import names
+from gitml.errors import GitmlError, InputError, RepositoryError, UsageError
+from gitml.query.index import open_index
+from gitml.store.git import Repository, open_repository
+from gitml.store.history import copies
+from gitml.store.write import locate
+from gitml.tracking import capture
+from gitml.tracking.active import ActiveRun, status_of
+from gitml.tracking.recorder import Recorder
+from gitml.tracking.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from types import FrameType, TracebackType
+
+    from gitml.model import Run
+
+_ACTIVE: list[ActiveRun] = []
+_OF_THREAD = threading.local()
+_LOCK = threading.RLock()
+_CRASH: list[BaseException] = []
+_HOOKED: list[bool] = []
+
+
+def find_store(repo: str | os.PathLike[str] | None = None) -> tuple[Repository, Repository | None]:
+    """Return (the repository that keeps runs, the repository of the code or None).
+
+    The store is ``repo``, else ``GITML_REPO``, else git's ``gitml.repo``, else the
+    repository around the working directory, which is that of the code.
+    """
+    here = capture.working_folder()
+    try:
+        code: Repository | None = open_repository(here)
+    except RepositoryError:
+        code = None
+    named = os.fspath(repo) if repo is not None else capture.variable("GITML_REPO")
+    if named is None and code is not None and (named := code.config("gitml", "repo")):
+        named = str((code.work_tree or code.git_dir) / Path(named).expanduser())
+    if named is None:
+        return (code, code) if code is not None else (open_repository(here), None)
+    store = open_repository(capture.absolute(named))
+    if code is not None and code.common_dir.resolve() == store.common_dir.resolve():
+        return code, code
+    return store, code
+
+
+def start_run(  # noqa: PLR0913 - a run may be given all of these
+    experiment: str | None = None,
+    *,
+    name: str | None = None,
+    run_id: str | None = None,
+    nested: bool = False,
+    parent: str | None = None,
+    params: Mapping[str, Any] | None = None,
+    tags: Mapping[str, object] | None = None,
+    note: str | None = None,
+    system_metrics: bool | float = False,
+    repo: str | os.PathLike[str] | None = None,
+) -> ActiveRun:
+    """Start a run, or go on with one, and make it this thread's active run.
+
+    ``experiment`` defaults to ``GITML_EXPERIMENT``, the configured one, or
+    ``default``. ``run_id`` (an id, a prefix of one, or a name) resumes a run.
+    ``nested`` makes the active run the parent. ``system_metrics`` samples CPU,
+    memory and GPU every ten (or so many) seconds. Inside ``gitml run`` the first
+    run of the program is the one that ``gitml run`` began.
+
+    Raises `UsageError` if a run is active and ``nested`` is not given,
+    `RepositoryError` without a repository, `InputError` for unusable names.
+    """
+    current = active_run(thread_only=True)
+    if current is not None and not nested:
+        raise UsageError(
+            f"The run {current.name} is active already.",
+            hint="End it, use it as a context manager, or start a nested run: start_run(nested=True).",
+        )
+    for text, what in ((experiment, "experiment"), (name, "run")):
+        if text is not None:
+            names.check_name(text, what)
+    store, code = find_store(repo)
+    settings = read_settings(code.work_tree if code is not None else store.work_tree)
+    wrapped = None if run_id or current else capture.variable("GITML_RUN_ID")
+    if wrapped is not None:
+        recorder = _attach(store, wrapped, settings)
+    elif run_id is not None:
+        recorder = _resume(store, run_id, settings)
+    else:
+        recorder = _begin(store, code, settings, experiment, name, parent or (current.id if current else None))
+    run = ActiveRun(recorder, root=code.work_tree if code is not None else None, on_end=_forget)
+    with _LOCK:
+        _ACTIVE.append(run)
+        _stack().append(run)
+    _hook()
+    if params:
+        run.log_params(params)
+    if tags:
+        run.set_tags(tags)
+    if note is not None:
+        run.note(note)
+    if system_metrics:
+        run.start_sampling(10.0 if system_metrics is True else float(system_metrics))
+    return run
+
+
+def _begin(  # noqa: PLR0913
+    store: Repository,
+    code: Repository | None,
+    settings: Settings,
+    experiment: str | None,
+    name: str | None,
+    parent: str | None,
+) -> Recorder:
+    experiment = experiment or capture.variable("GITML_EXPERIMENT") or settings.experiment
+    names.check_name(experiment, "experiment")
+    recorder = Recorder(
+        store,
+        run_id=capture.new_run_id(),
+        experiment=experiment,
+        name=name or names.run_name(capture.rng()),
+        settings=settings,
+    )
+    recorder.begin(
+        created=capture.now_ms(),
+        parent=parent,
+        environment=capture.environment(settings.variables),
+        requirements=capture.requirements(),
+        code=code,
+        command=capture.command_line(),
+        script=script_name(code),
+    )
+    return recorder
+
+
+def script_name(code: Repository | None) -> str | None:
+    """Return the running program relative to the repository, where it is inside."""
+    script = capture.script()
+    if script is None:
+        return None
+    top = code.work_tree if code is not None else None
+    if top is not None:
+        with contextlib.suppress(ValueError):
+            return script.resolve().relative_to(top.resolve()).as_posix()
+    return capture.shortened(script)
+
+
+def _resume(store: Repository, text: str, settings: Settings) -> Recorder:
+    with open_index(store, now=capture.now_ms()) as index:
+        known = index.find(text)
+    recorder = reopen(store, known, settings)
+    recorder.resume()
+    return recorder
+
+
+def reopen(store: Repository, known: Run, settings: Settings) -> Recorder:
+    """Return a recorder that adds to a known run, whose end it is to state."""
+    return Recorder(
+        store,
+        run_id=known.id,
+        experiment=known.experiment,
+        name=known.name,
+        settings=settings,
+        known=known,
+        bases=tuple(locate(store, known.id)),
+    )
+
+
+def _attach(store: Repository, run_id: str, settings: Settings) -> Recorder:
+    """Join a run that another process (``gitml run``) began and will end."""
+    if not names.is_run_id(run_id):
+        raise InputError(f"GITML_RUN_ID is no run id: {names.visible(run_id, 60)}")
+    from gitml.store.state import view
+
+    known = view(store, run_id, [base.tree for base in copies(store, run_id)])
+    return Recorder(
+        store,
+        run_id=run_id,
+        experiment=known.experiment,
+        name=known.name,
+        settings=settings,
+        known=known,
+        owner=False,
+    )
+
+
+def _stack() -> list[ActiveRun]:
+    if not hasattr(_OF_THREAD, "runs"):
+        _OF_THREAD.runs = []
+    stack: list[ActiveRun] = _OF_THREAD.runs
+    stack[:] = [run for run in stack if not run.ended]
+    return stack
+
+
+def active_run(*, thread_only: bool = False) -> ActiveRun | None:
+    """Return the newest active run of this thread, else of the process; None without any."""
+    stack = _stack()
+    if stack:
+        return stack[-1]
+    if thread_only:
+        return None
+    with _LOCK:
+        return next((run for run in reversed(_ACTIVE) if not run.ended), None)
+
+
+def _forget(run: ActiveRun) -> None:
+    with _LOCK:
+        _ACTIVE[:] = [r for r in _ACTIVE if r is not run]
+    repository = run._recorder.repository  # noqa: SLF001 - the session made it
+    repository.close()
+
+
+def _hook() -> None:
+    """See to it that runs end with the process, whichever way it ends."""
+    if _HOOKED:
+        return
+    _HOOKED.append(True)
+    atexit.register(_end_all)
+    previous = sys.excepthook
+
+    def remember(
+        kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        _CRASH.append(error)
+        previous(kind, error, trace)
+
+    sys.excepthook = remember
+    if (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    ):
+        signal.signal(signal.SIGTERM, _terminated)
+
+
+def _terminated(number: int, _: FrameType | None) -> None:
+    """Write the runs as killed, then die of the signal as without gitml."""
+    for run in reversed(list(_ACTIVE)):
+        with contextlib.suppress(Exception):
+            run.end("killed")
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
+def _end_all() -> None:
+    status = status_of(_CRASH[-1]) if _CRASH else "finished"
+    for run in reversed(list(_ACTIVE)):
+        try:
+            run.end(status)
+        except GitmlError as error:
+            warnings.warn(f"gitml: {error.message} gitml pack commits the run later.", stacklevel=1)
