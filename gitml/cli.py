@@ -40,6 +40,14 @@ class Entry(NamedTuple):
 
 GROUPS = ("Record", "Find", "Models", "Share", "Site", "Look after")
 COMMANDS: dict[str, Entry] = {
+    "ls": Entry("gitml.commands.ls", "Find", "List runs: a table, or JSON, CSV or YAML."),
+    "show": Entry("gitml.commands.show", "Find", "Show everything about a run."),
+    "diff": Entry(
+        "gitml.commands.diff", "Find", "Compare runs: metrics, params, data, packages and source."
+    ),
+    "pack": Entry(
+        "gitml.commands.pack", "Look after", "Seal finished runs into their experiments."
+    ),
     "completion": Entry(
         "gitml.commands.completion", "Look after", "Print the completion script of a shell."
     ),

@@ -7,7 +7,9 @@ that moves the ledger, and only if the ledger then holds all that it held.
 
 from __future__ import annotations
 
+import random
 import secrets
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 PARENTS = 500
 """Hot commits that one seal commit takes in."""
 EXPERIMENT_YAML = "experiment.yaml"
+SEALED_FROM = (names.RUNS, names.REMOTES, names.EXPERIMENTS, names.SOURCE, names.SOURCES)
+"""What to list for a seal."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,6 +49,8 @@ class SealReport:
     """Hot runs that have not ended, and were left alone."""
     unreadable: dict[str, str] = field(default_factory=dict)
     """Ids of hot runs that cannot be read, with the reason."""
+    sources: int = 0
+    """Source trees taken into their set."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -92,25 +98,34 @@ def seal(
     committer: str,
     now: int,
     ids: Iterable[str] | None = None,
+    refs: Mapping[str, str] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> SealReport:
     """Take finished hot runs into their ledgers and delete their hot refs.
 
-    ``ids`` names some runs only. Raises `BeatenError` when others won `TRIES`
-    times in a row; each experiment is one transaction, so what is done is done.
+    The trees of their code go into the set of source trees. ``ids`` names some
+    runs only; ``refs`` are the refs as just listed. It is one transaction: raises
+    `BeatenError` when others won `TRIES` times in a row, and nothing is done then.
     """
-    report = SealReport()
     wanted = None if ids is None else frozenset(ids)
     for attempt in range(TRIES):
+        report = SealReport()
         try:
-            _seal(repository, report, committer, now, wanted, progress)
-            break
+            listed = refs if refs is not None else repository.refs(*SEALED_FROM)
+            _seal(repository, report, committer, now, wanted, listed, progress)
         except BeatenError:
+            refs = None
             if attempt == TRIES - 1:
                 raise
-    if report.sealed:
-        repository.run("maintenance", "run", "--auto", "--quiet", ok=(0, 1, 128, 129))
-    return report
+            time.sleep(random.uniform(0, 0.02 * 2 ** min(attempt, 5)))  # noqa: S311 - jitter
+        else:
+            return report
+    raise AssertionError
+
+
+def collect_garbage(repository: Repository) -> None:
+    """Let git pack and prune if it thinks it should: plumbing alone never does."""
+    repository.run("maintenance", "run", "--auto", "--quiet", ok=(0, 1, 128, 129))
 
 
 def _seal(  # noqa: PLR0913 - one attempt of seal
@@ -119,13 +134,12 @@ def _seal(  # noqa: PLR0913 - one attempt of seal
     committer: str,
     now: int,
     wanted: frozenset[str] | None,
+    refs: Mapping[str, str],
     progress: Callable[[int, int], None] | None,
 ) -> None:
-    refs = repository.refs(names.RUNS, names.EXPERIMENTS)
     known = _ledgers(repository, refs)
     hot = {ref[len(names.RUNS) :]: oid for ref, oid in refs.items() if ref.startswith(names.RUNS)}
     hot = {i: oid for i, oid in hot.items() if names.is_run_id(i) and (wanted is None or i in wanted)}
-    report.running = 0
     purged = _tombstones(repository, known, hot)
     groups: dict[str, _Ledger] = {}
     taken = {slug: name for slug, (_, name) in known.items()}
@@ -149,24 +163,24 @@ def _seal(  # noqa: PLR0913 - one attempt of seal
             slug, _Ledger(slug=slug, name=name, commit=known.get(slug, (None, ""))[0])
         )
         group.hot[run_id] = commit
-    if purged:
-        repository.update_refs(RefUpdate(names.run_ref(i), None, hot[i]) for i in purged)
-        report.dropped += sorted(purged)
+    updates = [RefUpdate(names.run_ref(i), None, hot[i]) for i in sorted(purged)]
+    report.dropped = sorted(purged)
     done, total = 0, sum(len(g.hot) for g in groups.values())
-    updates: list[RefUpdate] = []
-    sealed: dict[str, list[str]] = {}
-    if groups:
+    sources = {r[len(names.SOURCE) + 2 :]: o for r, o in refs.items() if r.startswith(f"{names.SOURCE}t-")}
+    if groups or sources:
         with repository.fast_import() as stream:
             for group in groups.values():
-                sealed[group.name] = _seal_group(
+                report.sealed[group.name] = _seal_group(
                     repository, stream, report, group, committer, now, updates
                 )
                 done += len(group.hot)
                 if progress is not None:
                     progress(done, total)
+            if sources:
+                updates += _seal_sources(stream, sources, refs.get(names.SOURCES), committer, now)
+                report.sources = len(sources)
+    if updates:
         _move(repository, updates)
-    for name, ids in sealed.items():
-        report.sealed.setdefault(name, []).extend(ids)
 
 
 def _document(blob: Object | None) -> dict[str, Json]:
@@ -240,6 +254,34 @@ def _seal_group(  # noqa: PLR0913 - one experiment's part of _seal
             *(RefUpdate(names.run_ref(i), None, group.hot[i]) for i, _, _ in plans),
         ]
     return [run_id for run_id, _, _ in plans]
+
+
+def _seal_sources(
+    stream: FastImport, sources: Mapping[str, str], old: str | None, committer: str, now: int
+) -> list[RefUpdate]:
+    """Take source trees (commit by tree) into their set, with the commits as parents."""
+    tmp = names.tmp_ref(secrets.token_hex(8))
+    head = old
+    items = sorted(sources.items())
+    for start in range(0, len(items), PARENTS):
+        part = items[start : start + PARENTS]
+        mark = stream.commit(
+            tmp,
+            committer=committer,
+            time=now,
+            message=f"keep {names.plural(len(part), 'source tree')}\n",
+            parents=[*([head] if head else []), *(commit for _, commit in part)],
+            keep_tree=head is not None,
+        )
+        head = mark
+        for tree, _ in part:
+            stream.put(f"{tree[:2]}/{tree}", tree, "040000")
+    assert head is not None
+    return [
+        RefUpdate(names.SOURCES, stream.oid(head), old),
+        RefUpdate(tmp, None, None),
+        *(RefUpdate(names.source_ref(tree), None, commit) for tree, commit in items),
+    ]
 
 
 def _move(repository: Repository, updates: Sequence[RefUpdate]) -> None:

@@ -24,6 +24,7 @@ from gitml.records import compact
 from gitml.store import artifacts, live, source
 from gitml.store.write import Base, Change, fold_logs
 from gitml.tracking import capture
+from gitml.tracking.background import note_ended
 from gitml.tracking.settings import Settings
 
 if TYPE_CHECKING:
@@ -376,6 +377,7 @@ class Recorder:
                 self._log.close()
             _RECORDERS.discard(self)
             self.result = self._fold()
+            note_ended(self.repository, self.settings.pack_limit)
             return self.result
 
 
