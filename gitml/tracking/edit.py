@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitml import names
-from gitml.errors import GitmlError, InputError, NotFoundError, RefusedError
+from gitml.errors import DamagedError, GitmlError, InputError, NotFoundError, RefusedError
 from gitml.store import ledger, live
 from gitml.store.git import RefUpdate
 from gitml.store.points import Collector
@@ -120,22 +120,20 @@ def _state(
     }
     written = [i for i, run in unique.items() if _is_written(repository, run, now)]
     found: dict[str, Run] = {}
-    left = [i for i in unique if i not in written]
+    rest = [i for i in unique if i not in written]
     for attempt in range(_ATTEMPTS):
-        failed: dict[str, GitmlError] = {}
-        found |= fold_many(
-            repository,
-            [Change(run_id=i, edits={*edits[i]}, bases=copies[i]) for i in left],
-            here=here,
-            now=now,
-            committer=by,
-            failed=failed if attempt < _ATTEMPTS - 1 else None,
-        )
-        left = [*failed]
-        if not left:
+        changes = [Change(run_id=i, edits={*edits[i]}, bases=copies[i]) for i in rest]
+        try:
+            found |= fold_many(repository, changes, here=here, now=now, committer=by)
             break
-        # Sealed since we looked: its hot ref is gone, and its ledger has it.
-        copies |= _copies(repository, left)
+        except DamagedError:
+            # Perhaps sealed since we looked: then its hot ref is gone, and its ledger has it.
+            copies = _copies(repository, unique)
+            for run_id in rest:
+                if not copies[run_id] and repository.resolve(names.run_ref(run_id)) is None:
+                    raise NotFoundError(f"There is no run {run_id[:12]}") from None
+            if attempt == _ATTEMPTS - 1:
+                raise
     for run_id in written:
         log = live.LiveLog(repository.home, run_id, secrets.token_hex(4), here)
         log.append(b"".join(live.edit_record(edit) for edit in sorted(edits[run_id])))
@@ -187,14 +185,14 @@ def copy(
     Edits are kept with their authors and times, files are shared by oid, and the
     tag `COPIED_FROM` tells the origin. The copy has no parent commit, so pushing
     it carries nothing of the other experiment along. Raises `RefusedError` for a
-    run that has not ended.
+    run that has not ended or was not taken into git.
     """
     names.check_name(name, "run")
     names.check_name(experiment or run.experiment, "experiment")
     if run.status not in ENDED or live.logs(repository.home, run.id):
         raise RefusedError(
-            f"{names.visible(run.name)} has not ended, so it cannot be copied yet.",
-            hint="if nothing writes it any more, gitml pack ends it",
+            f"{names.visible(run.name)} is not wholly in git yet, so it cannot be copied.",
+            hint="copy it once it has ended; if nothing writes it any more, gitml pack ends it",
         )
     by = author(repository)
     hot = repository.resolve(f"{names.run_ref(run.id)}^{{tree}}")
@@ -215,7 +213,10 @@ def copy(
         made = put_run(repository, stream, run_id, state, points, prefix="")
         commit = stream.oid(mark)
     points.close()
-    repository.update_refs(
-        [RefUpdate(names.run_ref(run_id), commit, None), RefUpdate(tmp, None, None)]
-    )
+    drop = RefUpdate(tmp, None, None)
+    try:
+        repository.update_refs([RefUpdate(names.run_ref(run_id), commit, None), drop])
+    except GitmlError:
+        repository.update_refs([drop])
+        raise
     return made
