@@ -99,7 +99,9 @@ def start_run(  # noqa: PLR0913 - a run may be given all of these
     elif run_id is not None:
         recorder = _resume(store, run_id, settings)
     else:
-        recorder = _begin(store, code, settings, experiment, name, parent or (current.id if current else None))
+        if current is not None:
+            experiment, parent = experiment or current.experiment, parent or current.id
+        recorder = _begin(store, code, settings, experiment, name, parent)
     run = ActiveRun(recorder, root=code.work_tree if code is not None else None, on_end=_forget)
     with _LOCK:
         _ACTIVE.append(run)
