@@ -281,6 +281,12 @@ def script() -> Path | None:
     return path if path.is_file() else None
 
 
+def author_variables() -> str | None:
+    """Return the author that git's own variables name, as CI sets them; None without both."""
+    name, email = os.environ.get("GIT_AUTHOR_NAME"), os.environ.get("GIT_AUTHOR_EMAIL")
+    return f"{_text(name)} <{_text(email)}>" if name and email else None
+
+
 def author_fallback() -> str:
     """Return ``user <user@host>``, for when git knows no ``user.name``."""
     user = ""

@@ -45,8 +45,8 @@ def who() -> live.Who:
 
 
 def author(repository: Repository) -> str:
-    """Return who writes: git's identity, or the user of this machine."""
-    return repository.identity() or capture.author_fallback()
+    """Return who writes: as git has it (variables, configuration), or the user of this machine."""
+    return capture.author_variables() or repository.identity() or capture.author_fallback()
 
 
 class Recorder:
