@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from html import escape
 from typing import Any, NamedTuple, TypeAlias
 
 SCHEMA = 1
@@ -195,6 +196,17 @@ class Run:
     def duration(self) -> float | None:
         """Seconds from start to end, None while it runs."""
         return None if self.ended is None else (self.ended - self.created) / 1000
+
+    def _repr_html_(self) -> str:
+        """Return the run for a notebook: a heading, its params and its metrics."""
+        facts = f"{self.experiment} · {self.status} · {iso(self.created)} · {self.id[:8]}"
+        rows = [("param", k, v) for k, v in sorted(self.params.items())]
+        rows += [("metric", k, m.last) for k, m in sorted(self.metrics.items())]
+        body = "".join(
+            f"<tr><td>{kind}</td><td>{escape(key)}</td><td>{escape(str(value))}</td></tr>"
+            for kind, key, value in rows
+        )
+        return f"<b>{escape(self.name)}</b> <small>{escape(facts)}</small><table>{body}</table>"
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
