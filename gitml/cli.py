@@ -19,7 +19,7 @@ import click
 
 from gitml import __version__
 from gitml.commands.options import Session, everywhere
-from gitml.errors import GitmlError, StorageError, UsageError
+from gitml.errors import GitmlError, RepositoryError, StorageError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -40,6 +40,9 @@ class Entry(NamedTuple):
 
 GROUPS = ("Record", "Find", "Models", "Share", "Site", "Look after")
 COMMANDS: dict[str, Entry] = {
+    "status": Entry(
+        "gitml.commands.status", "Find", "Show where things stand, as gitml alone does."
+    ),
     "ls": Entry("gitml.commands.ls", "Find", "List runs: a table, or JSON, CSV or YAML."),
     "show": Entry("gitml.commands.show", "Find", "Show everything about a run."),
     "diff": Entry(
@@ -48,6 +51,8 @@ COMMANDS: dict[str, Entry] = {
     "pack": Entry(
         "gitml.commands.pack", "Look after", "Seal finished runs into their experiments."
     ),
+    "sql": Entry("gitml.commands.sql", "Find", "Query the runs with SQL, read-only."),
+    "export": Entry("gitml.commands.export", "Find", "Export runs as CSV, JSON or Parquet."),
     "completion": Entry(
         "gitml.commands.completion", "Look after", "Print the completion script of a shell."
     ),
@@ -128,7 +133,14 @@ def gitml(ctx: click.Context) -> None:
     Without a command: where things stand.
     """
     if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
+        from gitml.commands.status import status
+
+        try:
+            ctx.obj.store()
+        except RepositoryError:
+            click.echo(ctx.get_help())
+        else:
+            ctx.invoke(status, as_json=False)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

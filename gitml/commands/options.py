@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from gitml.errors import EXIT_CODES
+from gitml.errors import EXIT_CODES, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from gitml.model import Run
     from gitml.output import Screen
+    from gitml.query.index import Index
     from gitml.store.git import Repository
+
+HOW_TO_BEGIN = "after training, gitml log; or gitml run -- python train.py; or gitml demo"
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -69,6 +75,33 @@ class Session:
             self._opened[path] = open_repository(path)
         return self._opened[path]
 
+    @contextlib.contextmanager
+    def index(self) -> Iterator[Index]:
+        """Give the index of the store, brought up to date, with a bar where that takes long."""
+        from gitml.output import progress
+        from gitml.query.index import open_index
+
+        store = self.store()
+        with progress("Reading runs") as report:
+            opened = open_index(store, now=self.now, progress=report)
+        with opened as index:
+            yield index
+
+    def doubts(self, index: Index, runs: Iterable[Run]) -> dict[str, str]:
+        """Return ``killed?`` or ``lost?`` by id for those runs that may not be running."""
+        if not any(run.status == "running" for run in runs):
+            return {}
+        from gitml.tracking.recorder import who
+
+        return index.doubtful(who())
+
+    @functools.cached_property
+    def now(self) -> int:
+        """When this call of gitml began to look at the clock, in milliseconds."""
+        from gitml.tracking.capture import now_ms
+
+        return now_ms()
+
     @property
     def screen(self) -> Screen:
         """Where answers go."""
@@ -77,6 +110,14 @@ class Session:
 
             self._screen = Screen.of_process(color=self.color)
         return self._screen
+
+    def say(self, sentence: str, *, hint: str | None = None) -> None:
+        """Say on stderr what is no answer: stdout is for those."""
+        from gitml.names import visible
+
+        click.echo(visible(sentence, 2000), err=True)
+        if hint:
+            click.echo(f"  hint: {visible(hint, 2000)}", err=True)
 
     def close(self) -> None:
         """End the processes of the repositories that were opened."""
@@ -166,3 +207,56 @@ def group(
         return made
 
     return declare
+
+
+def complete_runs(ctx: click.Context, _: click.Parameter, word: str) -> list[str]:
+    """Complete RUN: names of runs, newest first, and the words that stand for one."""
+    return _known(ctx, "runs", word, ["latest"])
+
+
+def complete_experiments(ctx: click.Context, _: click.Parameter, word: str) -> list[str]:
+    """Complete the name of an experiment."""
+    return _known(ctx, "experiments", word)
+
+
+def complete_keys(ctx: click.Context, _: click.Parameter, word: str) -> list[str]:
+    """Complete the last of several keys, each perhaps with ``-`` before it."""
+    start = len(word) - len(word.rpartition(",")[2].lstrip("-"))
+    return [word[:start] + found for found in _known(ctx, "keys", word[start:])]
+
+
+def _known(ctx: click.Context, kind: str, prefix: str, others: Sequence[str] = ()) -> list[str]:
+    """Return what the index knows, as it lies there; nothing if anything goes wrong."""
+    return [text for text in others if text.startswith(prefix)]
+
+
+def run_argument(name: str = "run", **settings: Any) -> Callable[[F], F]:
+    """Add the argument RUN: an id or its start, a name, ``latest``, ``best:METRIC``."""
+    settings.setdefault("metavar", "RUN")
+    return click.argument(name, shell_complete=complete_runs, **settings)
+
+
+experiment_option = click.option(
+    "-e",
+    "--experiment",
+    metavar="NAME",
+    shell_complete=complete_experiments,
+    help="Only runs of this experiment.",
+)
+where_option = click.option(
+    "--where",
+    metavar="EXPR",
+    help='Only runs for which this holds: "metrics.auc > 0.9 and params.lr < 0.01".',
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Answer with JSON.")
+csv_option = click.option("--csv", "as_csv", is_flag=True, help="Answer with CSV.")
+yaml_option = click.option("--yaml", "as_yaml", is_flag=True, help="Answer with YAML.")
+
+
+def one_format(**flags: bool) -> str | None:
+    """Return which of ``as_json``, ``as_csv`` … is set, as ``json`` …; raise if several are."""
+    chosen = [name.removeprefix("as_") for name, given in flags.items() if given]
+    if len(chosen) > 1:
+        both = " and ".join(f"--{name}" for name in chosen)
+        raise UsageError(f"{both} cannot be given together.", hint="choose one of them")
+    return chosen[0] if chosen else None

@@ -7,7 +7,18 @@ only to colour a terminal or draw a progress bar.
 
 from gitml.output.progress import progress
 from gitml.output.screen import Cell, Column, Piece, Screen
-from gitml.output.words import duration, exact, number, plural, signed, size, span, spark
+from gitml.output.words import (
+    duration,
+    exact,
+    number,
+    plural,
+    quoted,
+    same_decimals,
+    signed,
+    size,
+    span,
+    spark,
+)
 
 __all__ = [
     "Cell",
@@ -19,6 +30,8 @@ __all__ = [
     "number",
     "plural",
     "progress",
+    "quoted",
+    "same_decimals",
     "signed",
     "size",
     "span",

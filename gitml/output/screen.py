@@ -13,7 +13,7 @@ from gitml.output.data import UNLIMITED, hostile, json_text, write_csv
 from gitml.output.words import cut, exact, number, plain_width, span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from rich.console import Console
 
@@ -27,6 +27,8 @@ STYLES = {
 }
 """Colours by meaning; a word or a sign always says the same."""
 ABSENT = "–"
+LABEL, GAP, MOST = 11, 4, 72
+"""Cells of a label, between pairs, and of a pair at the most."""
 
 
 class Cell(NamedTuple):
@@ -45,8 +47,8 @@ class Column(NamedTuple):
     title: str
     right: bool = False
     """Whether its values are aligned at the right, as numbers are."""
-    keep: bool = False
-    """Whether it stays when the screen is too narrow; others go from the right."""
+    rank: int = 0
+    """On a narrow screen columns of the greatest rank go first; those of rank 0 stay."""
     widest: int = 40
     """Cells on a terminal, beyond which a value is cut with ``…``."""
 
@@ -54,21 +56,26 @@ class Column(NamedTuple):
 class Screen:
     """Where answers go, and how wide and colourful that is."""
 
-    def __init__(self, stream: TextIO, *, terminal: bool, width: int, color: bool) -> None:
-        """Draw on ``stream``; ``width`` counts on a terminal only."""
+    def __init__(
+        self, stream: TextIO, *, terminal: bool, color: bool, width: int = 80, height: int = 24
+    ) -> None:
+        """Draw on ``stream``; size and colour count on a terminal only."""
         self.stream = stream
         self.terminal = terminal
-        self.width = width if terminal else UNLIMITED
         self.color = color and terminal
+        self.width = width if terminal else UNLIMITED
+        self.height = height if terminal else UNLIMITED
 
     @classmethod
     def of_process(cls, *, color: bool) -> Screen:
         """Return the screen of this process's stdout."""
+        size = shutil.get_terminal_size()
         return cls(
             sys.stdout,
             terminal=sys.stdout.isatty(),
-            width=shutil.get_terminal_size().columns,
             color=color,
+            width=size.columns,
+            height=size.lines,
         )
 
     def write(self, text: str) -> None:
@@ -159,11 +166,10 @@ class Screen:
                 blocks[-1].append(at)
             return blocks or [everything]
         shown = everything
-        for at in reversed(everything):
-            if total(shown) <= room:
+        for at in sorted(everything, key=lambda at: (columns[at].rank, at), reverse=True):
+            if total(shown) <= room or not columns[at].rank:
                 break
-            if not columns[at].keep:
-                shown = [s for s in shown if s != at]
+            shown = [kept for kept in shown if kept != at]
         while shown and total(shown) > room and max(widths[at] for at in shown) > len("ab…"):
             widest = max(shown, key=lambda at: widths[at])
             widths[widest] -= 1
@@ -182,6 +188,82 @@ class Screen:
             pieces.append("" if column.right else pad)
         self.line(*pieces)
 
+    def grid(self, heads: Sequence[str], rows: Iterable[Sequence[Json]]) -> None:
+        """Draw any values as a table, columns of numbers aligned at the right."""
+        body = [list(row) for row in rows]
+        columns = []
+        for at, head in enumerate(heads):
+            held = [row[at] for row in body if row[at] is not None]
+            right = bool(held) and all(type(value) in {int, float} for value in held)
+            columns.append(Column(head, right=right, widest=60))
+        texts = [[self.absent if v is None else self.value(v) for v in row] for row in body]
+        self.table(columns, texts)
+
+    def title(self, text: str) -> None:
+        """Draw the heading of a part, an empty line before it."""
+        self.line()
+        self.line(
+            "  " if self.terminal else "", Cell(text if self.terminal else text.lower(), "head")
+        )
+
+    def code(self, text: str, *, style: str = "") -> None:
+        """Draw a line of somebody's text, tabs as they are and the line not cut."""
+        safe = "\t".join(visible(part, UNLIMITED) for part in text.split("\t"))
+        if style and self.color:
+            from rich.text import Text
+
+            self._console.print(Text(safe, STYLES[style]), soft_wrap=True)
+        else:
+            self.write(f"{safe}\n")
+
+    def fact(self, label: str, text: str | None, *, style: str = "", head: str = "dim") -> None:
+        """Draw a labelled line, cut where the screen ends; nothing without a text."""
+        if text:
+            text = visible(text, UNLIMITED)
+            room = self.width - LABEL - 2
+            self.line(
+                Cell(f"  {label:<{LABEL}}", head),
+                Cell(self.fit(text, room) if self.terminal else text, style),
+            )
+
+    def pairs(self, values: Mapping[str, str]) -> None:
+        """Draw names and values, on a terminal in as many columns as fit."""
+        shown = {
+            visible(name, UNLIMITED): visible(text, UNLIMITED) for name, text in values.items()
+        }
+        names = max(map(self.cells, shown), default=0)
+        if not self.terminal:
+            for name, text in shown.items():
+                self.line(name, " " * (names - self.cells(name)), "  ", text)
+            return
+        names = min(names, MOST // 2)
+        texts = min(max(map(self.cells, shown.values()), default=0), MOST // 2)
+        across = max(1, (self.width + GAP - 2) // (names + texts + 2 + GAP))
+        down = -(-len(shown) // across)
+        items = list(shown.items())
+        for at in range(down):
+            pieces: list[Piece] = ["  "]
+            for nth, (name, text) in enumerate(items[at::down]):
+                name, text = self.fit(name, names), self.fit(text, texts)  # noqa: PLW2901
+                pieces += [" " * GAP if nth else "", Cell(name, "dim")]
+                pieces += [" " * (names - self.cells(name) + 2), text]
+                pieces.append(" " * (texts - self.cells(text)))
+            self.line(*pieces)
+
+    def commands(self, *texts: str) -> None:
+        """Draw what one may do next, in one line if it fits."""
+        lines = ["  " + "      ".join(texts)]
+        if self.cells(lines[0]) > self.width:
+            lines = [f"  {text}" for text in texts]
+        for line in lines:
+            self.line(Cell(line, "act"))
+
+    def digest(self, digest: str | None) -> str:
+        """Return a digest: its first digits on a terminal."""
+        if digest is None:
+            return self.absent
+        return digest.removeprefix("sha256:")[:7] if self.terminal else digest
+
     def number(self, value: float | None) -> str:
         """Return a number: six significant digits on a terminal, all of them in a pipe."""
         if value is None:
@@ -192,7 +274,7 @@ class Screen:
         """Return a param's value, short on a terminal and whole in a pipe."""
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return self.number(value)
-        return value if isinstance(value, str) else exact(value)
+        return (value or '""') if isinstance(value, str) else exact(value)
 
     def moment(self, ms: int, now: int) -> str:
         """Return a time: as an age on a terminal, in ISO 8601 in a pipe."""

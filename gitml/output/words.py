@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import shlex
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -61,6 +63,17 @@ def signed(value: float) -> str:
     return f"{'−' if value < 0 else '+'}{text}"
 
 
+def same_decimals(texts: Sequence[str]) -> list[str]:
+    """Return numbers with as many decimals as the one that has the most: 0.2710, 0.2685."""
+    plain = re.compile(r"-?\d+\.(\d+)")
+    decimals = [len(found[1]) for text in texts if (found := plain.fullmatch(text))]
+    most = max(decimals, default=0)
+    return [
+        text + "0" * (most - len(found[1])) if (found := plain.fullmatch(text)) else text
+        for text in texts
+    ]
+
+
 def exact(value: Json) -> str:
     """Return a value whole, as JSON spells it; a text as it is."""
     if isinstance(value, str):
@@ -111,6 +124,11 @@ def size(count: int) -> str:
     else:
         unit = "TB"
     return f"{count} B" if unit == "B" else f"{amount:.3g} {unit}"
+
+
+def quoted(word: str) -> str:
+    """Return a word as a shell takes it, quoted where it must be."""
+    return shlex.quote(word)
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:

@@ -1,0 +1,311 @@
+"""``gitml diff``: what is different between runs."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from gitml.commands.options import command, json_option, run_argument
+from gitml.errors import DamagedError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gitml.commands.options import Session
+    from gitml.model import Json, Run
+    from gitml.output import Cell, Piece, Screen
+    from gitml.query.compare import Comparison
+    from gitml.store.git import Repository
+
+PAIR = 2
+MOST_LINES = 10
+"""Lines of packages or source files that are shown without ``--all``."""
+_OID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+
+
+@command(
+    examples=[
+        "gitml diff keen-fjord-8 brave-otter-12",
+        "gitml diff best:auc latest --patch | less -R",
+    ],
+    exits=[3, 5, 6, 8],
+)
+@run_argument("runs", nargs=-1, required=True, metavar="RUN RUN...")
+@click.option("--all", "everything", is_flag=True, help="What is the same, too.")
+@click.option("--stat", "only_source", is_flag=True, help="Only the source: which files changed.")
+@click.option("--patch", is_flag=True, help="Only the source: the text of what changed.")
+@json_option
+def diff(
+    session: Session,
+    *,
+    runs: tuple[str, ...],
+    everything: bool,
+    only_source: bool,
+    patch: bool,
+    as_json: bool,
+) -> None:
+    """Compare runs: metrics, params, data, packages and source.
+
+    The others are compared with the first. In the column of changes ▲ is better
+    and ▼ is worse, whichever way the metric counts.
+    """
+    from gitml.query.compare import compare, versions
+    from gitml.store.history import requirements
+
+    if len(runs) < PAIR:
+        raise UsageError("It takes two runs to compare.", hint="gitml diff RUN RUN")
+    with session.index() as index:
+        found = [index.find(text) for text in runs]
+    store, screen = session.store(), session.screen
+    sources = _sources(store, found)
+    if patch and not as_json:
+        _patch(screen, store, sources)
+    elif only_source and not as_json:
+        _stat(screen, store, sources, everything=True)
+    else:
+        packages = [versions(requirements(store, run.id)) for run in found]
+        compared = compare(found, packages)
+        if as_json:
+            _json(screen, store, found, compared, sources, everything=everything, patch=patch)
+        else:
+            _draw(screen, found, compared, everything=everything)
+            _stat(screen, store, sources, everything=everything)
+
+
+class _Source(NamedTuple):
+    """The source trees of a run and of the first one."""
+
+    first: str
+    """The name of the first run."""
+    run: str
+    """The name of the run that is compared with the first."""
+    before: str | None
+    after: str | None
+    missing: str | None
+    """The name of the run whose source is not here."""
+
+
+def _sources(store: Repository, runs: Sequence[Run]) -> list[_Source]:
+    trees = [_tree(store, run) for run in runs]
+    found = []
+    for run, tree in zip(runs[1:], trees[1:], strict=True):
+        missing = runs[0].name if trees[0] is None else run.name if tree is None else None
+        found.append(_Source(runs[0].name, run.name, trees[0], tree, missing))
+    return found
+
+
+def _tree(store: Repository, run: Run) -> str | None:
+    """Return the run's source tree if the repository has it."""
+    oid = run.source.tree or run.source.commit
+    if oid is None or not _OID.fullmatch(oid):  # whoever may push decides what stands there
+        return None
+    try:
+        return store.commit_tree(oid)
+    except DamagedError:
+        return None
+
+
+def _git_diff(store: Repository, source: _Source, *options: str) -> str:
+    assert source.before is not None
+    assert source.after is not None
+    fixed = ("--no-color", "--no-ext-diff", "--no-textconv")
+    trees = ("--end-of-options", source.before, source.after, "--")
+    out = store.run("-c", "core.quotePath=false", "diff", *fixed, *options, *trees)
+    return out.decode("utf-8", "replace")
+
+
+def _draw(screen: Screen, runs: Sequence[Run], compared: Comparison, *, everything: bool) -> None:
+    from gitml.output import Column
+
+    pair = len(runs) == PAIR
+    inputs = {name: tuple(map(screen.digest, row)) for name, row in compared.inputs.items()}
+    parts = {
+        "METRICS": compared.metrics,
+        "PARAMS": compared.params,
+        "TAGS": compared.tags,
+        "DATA": inputs,
+        "ENVIRONMENT": compared.environment,
+        "PACKAGES": compared.packages,
+    }
+    if screen.terminal and pair:  # there they are lines of their own, below
+        del parts["PACKAGES"]
+    shown = {title: _chosen(facts, everything=everything) for title, facts in parts.items()}
+    shown = {title: facts for title, facts in shown.items() if facts}
+    columns = [Column(run.name, right=True, widest=28) for run in runs]
+    if pair:
+        columns.append(Column("change", widest=36))
+    rows: list[list[Piece]] = []
+    for title, facts in shown.items():
+        if screen.terminal and rows:
+            rows.append([_head(title), *[""] * len(columns)])
+        for name, values in facts.items():
+            start = [name] if screen.terminal else [title.lower(), name]
+            goal = compared.goals[name] if title == "METRICS" else None
+            rows.append(
+                [*start, *_cells(screen, values), *_change(screen, values, goal, pair=pair)]
+            )
+    first = [next(iter(shown), "")] if screen.terminal else ["kind", "name"]
+    if rows:
+        screen.table(
+            [*(Column(title, widest=32) for title in first), *columns], rows, fold=not pair
+        )
+    elif screen.terminal:
+        screen.line("  The same: metrics, params, tags and environment.", style="dim")
+    if screen.terminal:
+        same = [f"{n} {v[0]}" for n, v in inputs.items() if n not in shown.get("DATA", {})]
+        _fact(screen, "DATA", [f"same: {', '.join(same)}"] if same else [])
+        if pair:
+            _packages(screen, compared, everything=everything)
+
+
+def _chosen(
+    facts: Mapping[str, tuple[Json, ...]], *, everything: bool
+) -> dict[str, tuple[Json, ...]]:
+    from gitml.query.compare import only_differences
+
+    return dict(facts) if everything else only_differences(facts)
+
+
+def _head(text: str) -> Cell:
+    from gitml.output import Cell
+
+    return Cell(text, "head")
+
+
+def _cells(screen: Screen, values: Sequence[Json]) -> list[Piece]:
+    """Return the cells of a row, numbers with the same decimals."""
+    from gitml.output import same_decimals
+
+    texts = [screen.absent if value is None else screen.value(value) for value in values]
+    return [*(same_decimals(texts) if screen.terminal else texts)]
+
+
+def _change(screen: Screen, values: Sequence[Json], goal: str | None, *, pair: bool) -> list[Piece]:
+    """Return the cell of what changed, for two runs."""
+    from gitml.output import Cell, exact, signed
+    from gitml.query.compare import improvement
+
+    if not pair:
+        return []
+    before, after = values
+    if goal is None or before is None or after is None:
+        return ["" if screen.terminal else screen.absent]
+    if not screen.terminal:
+        return [exact(after - before)]
+    better = improvement(before, after, goal)
+    sign, style = {1: ("▲", "good"), -1: ("▼", "bad"), 0: (" ", "dim")}[better]
+    note = "  (lower is better)" if goal == "min" else ""
+    return [Cell(f"{sign}  {signed(after - before)}{note}", style)]
+
+
+def _fact(screen: Screen, label: str, lines: Sequence[str]) -> None:
+    for nth, line in enumerate(lines):
+        screen.fact("" if nth else label, line, head="head")
+
+
+def _packages(screen: Screen, compared: Comparison, *, everything: bool) -> None:
+    lines = []
+    for name, (before, after) in _chosen(compared.packages, everything=everything).items():
+        if before == after:
+            lines.append(f"{name} {before}")
+        elif after is None:
+            lines.append(f"{name} {before} → gone")
+        else:
+            lines.append(f"{name} {before or 'absent'} → {after}")
+    _fact(screen, "PACKAGES", _at_most(lines, everything=everything))
+
+
+def _at_most(lines: Sequence[str], *, everything: bool) -> list[str]:
+    if everything or len(lines) <= MOST_LINES + 1:
+        return [*lines]
+    return [*lines[:MOST_LINES], f"… and {len(lines) - MOST_LINES} more: --all shows them"]
+
+
+def _stat(
+    screen: Screen, store: Repository, sources: Sequence[_Source], *, everything: bool
+) -> None:
+    from gitml.output import quoted
+
+    for source in sources:
+        if screen.terminal and len(sources) > 1:
+            screen.line("  ", _head(f"SOURCE of {source.run}"))
+        if source.missing is not None:
+            lines = [f"the source of {source.missing} is not in this repository"]
+        elif source.before == source.after:
+            lines = ["same"]
+        else:
+            width = min(screen.width, 100) - 16
+            text = _git_diff(store, source, f"--stat={width}")
+            lines = [line.strip() for line in text.splitlines()]
+            files = _at_most(lines[:-1], everything=everything)
+            lines = [*files, *lines[-1:]] if len(files) > 1 else files
+        if not screen.terminal:
+            for line in lines:
+                screen.line("source  ", line if len(sources) == 1 else f"{source.run}  {line}")
+            continue
+        _fact(screen, "SOURCE" if len(sources) == 1 else " ", lines)
+    if screen.terminal and any(s.missing is None and s.before != s.after for s in sources):
+        screen.line()
+        pair = f"{quoted(sources[-1].first)} {quoted(sources[-1].run)}"
+        screen.commands(f"gitml diff {pair} --patch")
+
+
+def _patch(screen: Screen, store: Repository, sources: Sequence[_Source]) -> None:
+    styles = {"+": "good", "-": "bad", "@": "act", "d": "head"}
+    for source in sources:
+        if source.missing is not None:
+            screen.line(f"The source of {source.missing} is not in this repository.")
+        elif source.before != source.after:
+            for line in _git_diff(store, source, "--patch").split("\n")[:-1]:
+                screen.code(line, style=styles.get(line[:1], ""))
+
+
+def _json(
+    screen: Screen,
+    store: Repository,
+    runs: Sequence[Run],
+    compared: Comparison,
+    sources: Sequence[_Source],
+    *,
+    everything: bool,
+    patch: bool,
+) -> None:
+    from gitml.query.compare import improvement
+
+    metrics = {}
+    for name, values in _chosen(compared.metrics, everything=everything).items():
+        goal = compared.goals[name]
+        metrics[name] = {
+            "values": values,
+            "goal": goal,
+            "changes": [None if None in {values[0], v} else v - values[0] for v in values[1:]],
+            "better": [improvement(values[0], v, goal) for v in values[1:]],
+        }
+    parts = ("params", "tags", "inputs", "environment", "packages")
+    facts = {part: _chosen(getattr(compared, part), everything=everything) for part in parts}
+    trees = []
+    for source in sources:
+        tree: dict[str, Json] = {"run": source.run, "from": source.before, "to": source.after}
+        if source.missing is None:
+            tree["files"] = _files(_git_diff(store, source, "--numstat", "-z", "--no-renames"))
+            if patch:
+                tree["patch"] = _git_diff(store, source, "--patch")
+        trees.append(tree)
+    screen.json(
+        runs=[{"id": r.id, "name": r.name, "experiment": r.experiment} for r in runs],
+        metrics=metrics,
+        **facts,
+        source=trees,
+    )
+
+
+def _files(numstat: str) -> list[dict[str, Json]]:
+    """Return path, added and removed lines of each file; None for lines of a binary one."""
+    files = []
+    for record in numstat.split("\0")[:-1]:
+        added, removed, path = record.split("\t", 2)
+        lines = [None if count == "-" else int(count) for count in (added, removed)]
+        files.append({"path": path, "added": lines[0], "removed": lines[1]})
+    return files

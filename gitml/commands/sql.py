@@ -1,0 +1,42 @@
+"""``gitml sql``: a SELECT over the runs."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from gitml.commands.options import command, csv_option, json_option, one_format
+
+if TYPE_CHECKING:
+    from gitml.commands.options import Session
+
+
+@command(
+    examples=[
+        'gitml sql "select experiment, count(*) as runs from runs group by experiment"',
+        'gitml sql "select name, metrics.auc from runs order by 2 desc limit 5" --json',
+    ],
+    exits=[3, 5, 6, 8],
+)
+@click.argument("query")
+@json_option
+@csv_option
+def sql(session: Session, *, query: str, as_json: bool, as_csv: bool) -> None:
+    """Query the runs with SQL, read-only.
+
+    QUERY is one SELECT of SQLite; - reads it from stdin.
+    """
+    form = one_format(as_json=as_json, as_csv=as_csv)
+    if query == "-":
+        query = sys.stdin.read()
+    screen = session.screen
+    with session.index() as index:
+        heads, rows = index.sql(query)
+        if form == "json":
+            screen.json(columns=heads, rows=(list(row) for row in rows))
+        elif form == "csv":
+            screen.csv(heads, rows)
+        else:
+            screen.grid(heads, rows)

@@ -1,0 +1,310 @@
+"""Runs as columns: which there are, what stands in them, which value is the best."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+from gitml.errors import NotFoundError
+from gitml.model import iso
+from gitml.names import did_you_mean, visible
+from gitml.output.screen import Cell, Column
+from gitml.output.words import duration, span
+from gitml.query.compare import alike, goal_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from gitml.model import Json, Run
+    from gitml.output.screen import Piece, Screen
+    from gitml.query.summaries import ExperimentSummary
+
+METRICS, PARAMS, TAGS = "metrics.", "params.", "tags."
+
+ATTRIBUTES: dict[str, Callable[[Run], Json]] = {
+    "id": lambda run: run.id,
+    "name": lambda run: run.name,
+    "experiment": lambda run: run.experiment,
+    "status": lambda run: run.status,
+    "created": lambda run: iso(run.created),
+    "ended": lambda run: None if run.ended is None else iso(run.ended),
+    "updated": lambda run: iso(run.updated),
+    "duration": lambda run: run.duration,
+    "author": lambda run: run.author or None,
+    "parent": lambda run: run.parent,
+    "note": lambda run: run.note,
+    "commit": lambda run: run.source.commit,
+    "branch": lambda run: run.source.branch,
+    "tree": lambda run: run.source.tree,
+    "dirty": lambda run: run.source.dirty,
+    "script": lambda run: run.source.script,
+    "command": lambda run: " ".join(run.source.command) or None,
+    "host": lambda run: run.environment.host,
+    "python": lambda run: run.environment.python,
+    "platform": lambda run: run.environment.platform,
+    "deleted": lambda run: run.deleted,
+}
+"""What every run has, as ``--columns`` and CSV name it."""
+
+CSV_HEAD = (
+    "id",
+    "name",
+    "experiment",
+    "status",
+    "created",
+    "ended",
+    "duration",
+    "author",
+    "parent",
+)
+CSV_TAIL = ("note", "commit", "branch", "dirty")
+
+
+def value_of(run: Run, key: str) -> Json:
+    """Return a run's value for an attribute, ``metrics.x``, ``params.x`` or ``tags.x``."""
+    if key.startswith(METRICS):
+        metric = run.metrics.get(key[len(METRICS) :])
+        return None if metric is None else metric.last
+    if key.startswith(PARAMS):
+        return run.params.get(key[len(PARAMS) :])
+    if key.startswith(TAGS):
+        return run.tags.get(key[len(TAGS) :])
+    return ATTRIBUTES[key](run)
+
+
+def keys_of(runs: Iterable[Run]) -> list[str]:
+    """Return the keys that any run has values for: params, then metrics, then tags, by name."""
+    params: set[str] = set()
+    metrics: set[str] = set()
+    tags: set[str] = set()
+    for run in runs:
+        params.update(run.params)
+        metrics.update(run.metrics)
+        tags.update(run.tags)
+    found = ((PARAMS, params), (METRICS, metrics), (TAGS, tags))
+    return [prefix + name for prefix, names in found for name in sorted(names)]
+
+
+def whole_key(text: str, known: Sequence[str]) -> str:
+    """Return the key that ``text`` means: itself, or a metric's, param's or tag's short name.
+
+    Raises `NotFoundError` with near ones if there is none.
+    """
+    if text in ATTRIBUTES or text in known:
+        return text
+    for prefix in (METRICS, PARAMS, TAGS):
+        if prefix + text in known:
+            return prefix + text
+    short = [key.partition(".")[2] for key in known]
+    near = did_you_mean(text, [*known, *short, *ATTRIBUTES])
+    raise NotFoundError(
+        f"No run has a value for {visible(text, 80)}",
+        hint=near or "give a metric, a param, a tag or an attribute such as duration",
+    )
+
+
+def titles(keys: Sequence[str]) -> dict[str, str]:
+    """Return a short heading for each key, the whole key where two would be the same."""
+    short = {key: key.partition(".")[2] or key.upper() for key in keys}
+    seen = list(short.values())
+    return {key: title if seen.count(title) == 1 else key for key, title in short.items()}
+
+
+def leading_metrics(runs: Sequence[Run], first: Sequence[str] = ()) -> list[str]:
+    """Return metrics by how much they tell: asked for, with a goal, in most runs, by name.
+
+    Metrics of the machine (``system/…``) come last.
+    """
+    counts: dict[str, int] = {}
+    goals: set[str] = set()
+    for run in runs:
+        for name, metric in run.metrics.items():
+            counts[name] = counts.get(name, 0) + 1
+            if metric.goal:
+                goals.add(name)
+
+    def rank(name: str) -> tuple[bool, bool, bool, int, str]:
+        system = name.startswith(("system/", "system."))
+        return name not in first, system, name not in goals, -counts[name], name
+
+    return sorted(counts, key=rank)
+
+
+class Params(NamedTuple):
+    """The params of some runs."""
+
+    same: dict[str, Json]
+    """Those that have one value in all of them."""
+    varied: list[str]
+    """The others: those that most runs have first, then by name."""
+
+
+def params_of(runs: Sequence[Run]) -> Params:
+    """Return which params are the same in all runs and which differ; one run has no same."""
+    counts: dict[str, int] = {}
+    for run in runs:
+        for name in run.params:
+            counts[name] = counts.get(name, 0) + 1
+    same = {
+        name: runs[0].params[name]
+        for name, count in sorted(counts.items())
+        if count == len(runs) > 1
+        and all(alike(run.params[name], runs[0].params[name]) for run in runs)
+    }
+    varied = sorted((n for n in counts if n not in same), key=lambda n: (-counts[n], n))
+    return Params(same, varied)
+
+
+def best_value(runs: Sequence[Run], metric: str) -> float | None:
+    """Return the best last value of a metric; None unless runs differ in it."""
+    values = [run.metrics[metric].last for run in runs if metric in run.metrics]
+    values = [value for value in values if not math.isnan(value)]
+    if len(set(values)) < 2:  # noqa: PLR2004 - one value is not better than another
+        return None
+    return min(values) if goal_of(runs, metric) == "min" else max(values)
+
+
+STATUS_STYLES = {
+    "failed": "bad",
+    "killed": "bad",
+    "killed?": "warn",
+    "lost?": "warn",
+    "running": "good",
+    "scheduled": "dim",
+}
+
+
+class Drawn(NamedTuple):
+    """A column and its cell for each run."""
+
+    column: Column
+    cells: list[Cell]
+
+
+def name_column(screen: Screen, runs: Sequence[Run]) -> Drawn:
+    """Return the column of names, which says so where a run is deleted."""
+    cells = [Cell(run.name + " (deleted)" * run.deleted, "act") for run in runs]
+    return Drawn(Column("NAME" if screen.terminal else "name", widest=40), cells)
+
+
+def status_column(screen: Screen, runs: Sequence[Run], doubts: Mapping[str, str]) -> Drawn:
+    """Return the column of statuses, with the doubt there is about a run."""
+    words = [doubts.get(run.id, run.status) for run in runs]
+    cells = [Cell(word, STATUS_STYLES.get(word, "")) for word in words]
+    return Drawn(Column("STATUS" if screen.terminal else "status"), cells)
+
+
+def age_column(screen: Screen, runs: Sequence[Run], now: int, rank: int) -> Drawn:
+    """Return the column of when runs began."""
+    title = "AGE" if screen.terminal else "created"
+    cells = [Cell(moment_cell(screen, run.created, now)) for run in runs]
+    return Drawn(Column(title, right=screen.terminal, rank=rank), cells)
+
+
+_SHORT: dict[str, Callable[[Run], str | None]] = {
+    "id": lambda run: run.id[:8],
+    "parent": lambda run: run.parent and run.parent[:8],
+    "commit": lambda run: run.source.commit and run.source.commit[:7],
+    "tree": lambda run: run.source.tree and run.source.tree[:7],
+    "duration": lambda run: None if run.duration is None else duration(run.duration),
+    "author": lambda run: run.author.partition(" <")[0],
+}
+"""How a terminal shows what is long."""
+
+
+def value_column(screen: Screen, runs: Sequence[Run], key: str, title: str, rank: int) -> Drawn:
+    """Return the column of a key; on a terminal the best value of a metric is marked."""
+    if screen.terminal and key in _SHORT:
+        texts = [_SHORT[key](run) for run in runs]
+        cells = [Cell(text) if text else Cell(screen.absent, "dim") for text in texts]
+        return Drawn(Column(title, right=key == "duration", rank=rank), cells)
+    values = [value_of(run, key) for run in runs]
+    best = best_value(runs, key[len(METRICS) :]) if key.startswith(METRICS) else None
+    marks = screen.terminal and best is not None
+    cells = []
+    for value in values:
+        if value is None:
+            cells.append(Cell(screen.absent + " " * marks, "dim"))
+        elif marks and value == best:
+            cells.append(Cell(screen.value(value) + "*", "head"))
+        else:
+            cells.append(Cell(screen.value(value) + " " * marks))
+    numeric = all(_is_number(value) for value in values if value is not None)
+    column = Column(title + " " * marks, right=numeric, rank=rank, widest=32)
+    return Drawn(column, cells)
+
+
+def _is_number(value: Json) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def csv_keys(runs: Sequence[Run]) -> list[str]:
+    """Return the columns of runs as CSV."""
+    return [*CSV_HEAD, *keys_of(runs), *CSV_TAIL]
+
+
+def running_table(screen: Screen, runs: Sequence[Run], doubts: Mapping[str, str], now: int) -> None:
+    """Draw runs that are being written: how far they are."""
+    names = name_column(screen, runs)
+    statuses = status_column(screen, runs, doubts)
+    ages = age_column(screen, runs, now, rank=1)
+    steps = []
+    for run in runs:
+        metric = next(iter(leading_metrics([run])), None)
+        if metric is None:
+            steps.append(Cell(screen.absent, "dim"))
+        else:
+            at = run.metrics[metric]
+            steps.append(Cell(f"{metric} {screen.number(at.last)} at step {at.step}"))
+    heads = ["EXPERIMENT", "LATEST"] if screen.terminal else ["experiment", "latest"]
+    columns = [names.column, statuses.column, ages.column, *(Column(h, rank=2) for h in heads)]
+    experiments = [run.experiment for run in runs]
+    rows = zip(names.cells, statuses.cells, ages.cells, experiments, steps, strict=True)
+    screen.table(columns, rows)
+
+
+def experiment_json(each: ExperimentSummary) -> dict[str, Json]:
+    """Return an experiment as ``--json`` shows it."""
+    return {
+        "name": each.name,
+        "slug": each.slug,
+        "runs": each.runs,
+        "statuses": dict(each.statuses),
+        "newest": each.newest,
+        "created": None if each.created is None else iso(each.created),
+    }
+
+
+def by_newest(found: Iterable[ExperimentSummary]) -> list[ExperimentSummary]:
+    """Return experiments, those with the newest runs first."""
+    return sorted(found, key=lambda each: (-(each.created or 0), each.name))
+
+
+def experiments_table(screen: Screen, found: Sequence[ExperimentSummary], now: int) -> None:
+    """Draw experiments: how many runs of what kind, and the newest."""
+    heads = ["EXPERIMENT", "RUNS", "RUNNING", "FAILED", "NEWEST RUN", "AGE"]
+    ranks = [0, 0, 3, 2, 4, 1]
+    if not screen.terminal:
+        heads = ["name", "runs", "running", "failed", "newest", "created"]
+    numbers = {1, 2, 3, 5} if screen.terminal else {1, 2, 3}
+    columns = [Column(head, right=at in numbers, rank=ranks[at]) for at, head in enumerate(heads)]
+    rows: list[list[Piece]] = []
+    for each in found:
+        running = each.statuses.get("running", 0)
+        failed = each.statuses.get("failed", 0) + each.statuses.get("killed", 0)
+        rows.append(
+            [
+                Cell(each.name, "act"),
+                f"{each.runs:,}" if screen.terminal else str(each.runs),
+                Cell(str(running), "good" if running else "dim"),
+                Cell(str(failed), "bad" if failed else "dim"),
+                each.newest or screen.absent,
+                screen.absent if each.created is None else moment_cell(screen, each.created, now),
+            ]
+        )
+    screen.table(columns, rows)
+
+
+def moment_cell(screen: Screen, ms: int, now: int) -> str:
+    """Return a time for a column: an age on a terminal, ISO 8601 in a pipe."""
+    return span((now - ms) / 1000) if screen.terminal else iso(ms)
