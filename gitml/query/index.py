@@ -1,17 +1,56 @@
-"""The index of runs: a cache beside git's objects, rebuilt at will, never truth."""
+"""The index of runs, and the one door to SQLite.
+
+``<home>/index.sqlite`` is a cache: what it holds was read from git's objects and
+the live logs, under the names of what it was read from, so a copied or moved
+repository may keep it, and deleting it costs time and nothing else. It keeps
+SQLite's rollback journal: a write-ahead log needs memory shared by all who
+read, which a repository on a network file system does not give them
+(https://sqlite.org/wal.html). Nobody holds a lock for longer than a query.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+import sqlite3
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
+
+from gitml.errors import BeatenError, DamagedError, InputError, NotFoundError
+from gitml.names import did_you_mean, visible
+from gitml.query import find, where
+from gitml.query.goals import default_goal
+from gitml.query.keys import KINDS, all_attributes, suggestions
+from gitml.query.rows import from_row
+from gitml.query.schema import TABLES, VERSION, VIEWS
+from gitml.query.summaries import ExperimentSummary, Keys, Tombstone
+from gitml.query.tokens import EXAMPLE
+from gitml.query.update import update
+from gitml.query.writing import labels
+from gitml.store import live
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from typing import Any
+    from pathlib import Path
 
     from gitml.model import Run
-    from gitml.query.summaries import ExperimentSummary, Keys, Tombstone
     from gitml.store.git import Repository
     from gitml.store.live import Who
+
+Connection: TypeAlias = sqlite3.Connection
+
+FILE = "index.sqlite"
+PATIENCE = 120.0
+"""Seconds to wait for other processes; one may be reading 100,000 runs for the first time."""
+TIME_LIMIT = 10.0
+"""Seconds that somebody's query may take."""
+LOST = 3_600_000
+"""Milliseconds without news after which a run elsewhere is doubtful."""
+_LENGTH_LIMIT = 64 * 1024 * 1024
+_REBUILD = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_READABLE = frozenset({*VIEWS, where.VIEW, "json_each", "json_tree"})
+_FORBIDDEN = frozenset({"load_extension", "fts3_tokenizer"})
+_SQL_ERRORS = (sqlite3.Error, sqlite3.Warning, UnicodeError, ValueError)
 
 
 def open_index(
@@ -20,16 +59,94 @@ def open_index(
     """Return the index of a repository, brought up to date; use it as a context manager.
 
     ``now`` is in milliseconds. ``progress`` is called with (runs read, runs to
-    read) while there are runs to read. A home that cannot be written to gets an
-    index in memory.
+    read) while there are runs to read. Where it cannot be written to, an index
+    in memory is made, from the file if there is one. Raises `BeatenError` when
+    another process holds the index for two minutes.
     """
-    raise NotImplementedError
+    path = repository.home / FILE
+    for _ in range(2):
+        try:
+            repository.home.mkdir(parents=True, exist_ok=True)
+            return _fill(_connect(str(path)), repository, now, progress)
+        except OSError:
+            break
+        except sqlite3.Error as error:
+            code = error.sqlite_errorcode & 0xFF
+            if code in _BUSY:
+                raise BeatenError(
+                    "Another process holds the index of runs.", hint="Do it again in a minute."
+                ) from None
+            if code not in _REBUILD:
+                break
+            _remove(path)
+    return _fill(_in_memory(path), repository, now, progress)
+
+
+def _connect(database: str, *, uri: bool = False) -> Connection:
+    connection = sqlite3.connect(database, timeout=PATIENCE, isolation_level=None, uri=uri)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LENGTH_LIMIT)
+    return connection
+
+
+def _in_memory(path: Path) -> Connection:
+    """Return an index in memory, with what the file holds if it can be read."""
+    memory = _connect(":memory:")
+    with contextlib.suppress(sqlite3.Error, ValueError):
+        file = _connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        with contextlib.closing(file):
+            file.backup(memory)
+    return memory
+
+
+def _fill(
+    connection: Connection,
+    repository: Repository,
+    now: int,
+    progress: Callable[[int, int], None] | None,
+) -> Index:
+    """Bring an index up to date in one transaction; close it if that fails."""
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        _create(connection)
+        update(connection, repository, progress)
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.close()
+        raise
+    return Index(connection, repository, now)
+
+
+def _create(connection: Connection) -> None:
+    """Make the tables and views, in place of those of another version."""
+    if connection.execute("PRAGMA user_version").fetchone()[0] == VERSION:
+        return
+    query = "SELECT type, name FROM sqlite_master WHERE type IN ('table', 'view')"
+    for kind, name in connection.execute(query).fetchall():
+        if not name.startswith("sqlite_"):
+            connection.execute(f'DROP {kind} "{name}"')
+    for statement in (*TABLES.split(";"), *VIEWS.values()):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {VERSION:d}")
+
+
+def _remove(path: Path) -> None:
+    for name in (path.name, f"{path.name}-journal"):
+        with contextlib.suppress(OSError):
+            path.with_name(name).unlink()
 
 
 class Index:
-    """Runs as they were when the index was opened."""
+    """Runs as they were when the index was opened, or later."""
 
-    def __enter__(self) -> Index:
+    def __init__(self, connection: Connection, repository: Repository, now: int) -> None:
+        """Wrap a connection that `open_index` made."""
+        self._db = connection
+        self._repository = repository
+        self._now = now
+        self._answers = 0
+        self._numbers: dict[tuple[str, str], int] = {}
+
+    def __enter__(self) -> Self:
         """Return the index."""
         return self
 
@@ -39,6 +156,7 @@ class Index:
 
     def close(self) -> None:
         """Let go of the file."""
+        self._db.close()
 
     def search(
         self,
@@ -50,8 +168,18 @@ class Index:
         limit: int | None = None,
         deleted: bool = False,
     ) -> list[Run]:
-        """Return runs, newest first unless ``order_by`` says otherwise."""
-        raise NotImplementedError
+        """Return runs, newest first unless ``order_by`` says otherwise.
+
+        ``where`` is an SQL expression (see `query.where`), ``experiment`` a name
+        or slug, ``order_by`` lists ``KEY`` and ``-KEY``. Runs that were removed
+        are among them with ``deleted``, or if ``where`` names that attribute.
+        Raises `InputError` for what cannot be asked, `NotFoundError` for an
+        experiment that does not exist.
+        """
+        numbers = self._matching(where, experiment, status, order_by, limit, deleted, count=False)
+        query = "SELECT d.json, r.experiment FROM document AS d JOIN run AS r USING (n) WHERE n = ?"
+        rows = (self._db.execute(query, (n,)).fetchone() for n in numbers)
+        return [from_row(*row) for row in rows if row is not None]
 
     def count(
         self,
@@ -62,32 +190,231 @@ class Index:
         deleted: bool = False,
     ) -> int:
         """Return how many runs `search` would find without a limit."""
-        raise NotImplementedError
+        return self._matching(where, experiment, status, (), None, deleted, count=True)[0]
+
+    def _matching(  # noqa: PLR0913 - the filters of search, one each
+        self,
+        expression: str | None,
+        experiment: str | None,
+        status: str | Sequence[str] | None,
+        order_by: Sequence[str],
+        limit: int | None,
+        deleted: bool,
+        *,
+        count: bool,
+    ) -> list[int]:
+        """Return the numbers of the runs that match, or only how many there are."""
+        view = where.View(self.keys(), self._numbers, self._now)
+        tests: list[str] = []
+        values: list[str | int] = []
+        text = ""
+        if expression is not None:
+            text = where.rewrite(expression, view)
+        order = [term for key in order_by for term in view.order(key)]
+        if not deleted and "deleted" not in view.attributes:
+            tests.append("_deleted = 0")
+        statuses = [status] if isinstance(status, str) else status
+        for column, wanted in (
+            ("_slug", None if experiment is None else self.slugs(experiment)),
+            ("_status", statuses),
+        ):
+            if wanted is not None:
+                tests.append(f"{column} IN ({', '.join('?' * len(wanted))})")
+                values += wanted
+        if text:
+            tests.append(f"(\n{text}\n)")
+        filters = " AND ".join(tests) or "1"
+        query = f"SELECT {'count(*)' if count else '_n'} FROM {where.VIEW} AS runs WHERE {filters}"  # noqa: S608 - see where.rewrite
+        if not count:
+            query += f" ORDER BY {', '.join([*order, '_created DESC', '_id'])} LIMIT ?"
+            values.append(-1 if limit is None else limit)
+        self._db.execute(f"DROP VIEW IF EXISTS temp.{where.VIEW}")
+        self._db.execute(view.sql())
+        with self._asking(expression or ""):
+            return [row[0] for row in self._db.execute(query, values)]
+
+    @contextlib.contextmanager
+    def _asking(self, text: str) -> Iterator[None]:
+        """Let somebody's text be evaluated: it may read the views, and not for ever."""
+        end = monotonic() + TIME_LIMIT
+        self._db.set_authorizer(_authorize)
+        self._db.set_progress_handler(lambda: int(monotonic() > end), 20_000)
+        try:
+            yield
+        except _SQL_ERRORS as error:
+            raise self._refusal(error, text) from None
+        finally:
+            self._db.set_authorizer(None)
+            self._db.set_progress_handler(None, 0)
+
+    def _refusal(self, error: Exception, text: str) -> InputError | DamagedError:
+        """Return what SQLite's error means to who asked."""
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        said = visible(str(error), 120)
+        if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR}:
+            _remove(self._repository.home / FILE)
+            return DamagedError(
+                f"The index of runs was damaged ({said}).",
+                hint="It is only a cache and has been removed: do it again.",
+            )
+        if code == sqlite3.SQLITE_INTERRUPT:
+            return InputError(f"The query took more than {TIME_LIMIT:.0f} s and was stopped.")
+        if code == sqlite3.SQLITE_AUTH or "prohibited" in said:
+            return InputError(
+                f"Queries only read, and only these views: {', '.join(VIEWS)} ({said})."
+            )
+        _, missing, name = said.partition("no such column: ")
+        if missing:
+            close = suggestions(name.rpartition(".")[2].strip('"'), self.keys())
+            hint = f"did you mean {close}?" if close else EXAMPLE
+            return InputError(f"no attribute is called {name}", hint=hint)
+        shown = visible(" ".join(text.split()), 80)
+        return InputError(f"SQLite cannot read {shown}: {said}.", hint=EXAMPLE)
+
+    def load(self, ids: Sequence[str]) -> list[Run]:
+        """Return the runs of these ids that there are, in their order, removed ones too."""
+        query = (
+            "SELECT d.json, r.experiment FROM run AS r JOIN document AS d USING (n) WHERE r.id = ?"
+        )
+        rows = (self._db.execute(query, (run_id,)).fetchone() for run_id in ids)
+        return [from_row(*row) for row in rows if row is not None]
 
     def find(self, text: str, *, experiment: str | None = None) -> Run:
-        """Return the run that RUN means: an id, an id prefix, a name, ``latest``, ``best:METRIC``."""
-        raise NotImplementedError
+        """Return the run that RUN means (see `query.find`): an id, a name, ``best:METRIC`` …"""
+        return find.find(self, self._db, text, experiment)
 
-    def experiments(self) -> list[ExperimentSummary]:
-        """Return the experiments, by name."""
-        raise NotImplementedError
+    def slugs(self, experiment: str) -> list[str]:
+        """Return the slugs of the experiments of that name, label or slug.
+
+        Raises `NotFoundError` if there is none.
+        """
+        found = {s.slug: s.name for s in self.experiments(counted=False)}
+        named = dict(self._db.execute("SELECT slug, name FROM ledger"))
+        for names in ({s: s for s in found}, found, named):
+            matching = [slug for slug, name in names.items() if name == experiment]
+            if matching:
+                return matching
+        guess = did_you_mean(experiment, found.values())
+        lists = "gitml ls --experiments lists them"
+        raise NotFoundError(
+            f"no experiment is named {visible(experiment)}",
+            hint=f"{guess} {lists}" if guess else lists,
+        )
+
+    def experiments(self, *, counted: bool = True) -> list[ExperimentSummary]:
+        """Return the experiments by name, with the numbers of their runs if ``counted``."""
+        ledgers = {s: (n, d) for s, n, d in self._db.execute("SELECT slug, name, deleted FROM ledger")}
+        names = labels({slug: name for slug, (name, _) in ledgers.items()})
+        for slug, name in self._db.execute(
+            "SELECT slug, experiment FROM run WHERE NOT sealed GROUP BY slug"
+        ):
+            names.setdefault(slug, name)
+        statuses: dict[str, dict[str, int]] = {}
+        if counted:
+            query = "SELECT slug, status, count(*) FROM run WHERE deleted = 0 GROUP BY slug, status"
+            for slug, status, count in self._db.execute(query):
+                statuses.setdefault(slug, {})[status] = count
+        newest = (
+            "SELECT name, created FROM run WHERE slug = ? AND deleted = 0 "
+            "ORDER BY created DESC, id LIMIT 1"
+        )
+        out = []
+        for slug, name in sorted(names.items(), key=lambda item: (item[1].casefold(), item[0])):
+            run = self._db.execute(newest, (slug,)).fetchone() if counted else None
+            out.append(
+                ExperimentSummary(
+                    name=name,
+                    slug=slug,
+                    statuses=statuses.get(slug, {}),
+                    newest=run[0] if run else None,
+                    created=run[1] if run else None,
+                    deleted=bool(ledgers.get(slug, ("", 0))[1]),
+                )
+            )
+        return out
 
     def keys(self) -> Keys:
         """Return the names that there are values for."""
-        raise NotImplementedError
+        self._numbers = {}
+        names: dict[str, list[str]] = {kind: [] for kind in KINDS}
+        query = "SELECT kind, name, n FROM key WHERE runs > 0 ORDER BY name"
+        for kind, name, number in self._db.execute(query):
+            names[kind].append(name)
+            self._numbers[kind, name] = number
+        return Keys(
+            **{kind: tuple(found) for kind, found in names.items()}, attributes=all_attributes()
+        )
+
+    def goal(self, metric: str) -> str:
+        """Return ``min`` or ``max``: what was said of the metric last, or what its name tells."""
+        query = "SELECT goal FROM key WHERE kind = 'metrics' AND name = ?"
+        found = self._db.execute(query, (metric,)).fetchone()
+        return found[0] if found and found[0] else default_goal(metric)
 
     def sql(self, query: str) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
-        """Return the columns and rows of a SELECT over the views of `query.schema`."""
-        raise NotImplementedError
+        """Return the columns and the rows of a SELECT over `query.schema.VIEWS`.
+
+        The rows are laid aside when this returns: reading them slowly keeps
+        nobody from the index. Raises `InputError`, also after ten seconds.
+        """
+        self._answers += 1
+        answer = f"temp._answer{self._answers}"
+        statement = query.strip().removesuffix(";")
+        with self._asking(query):
+            self._db.execute(f"CREATE TABLE {answer} AS\n{statement}")
+        rows = self._db.execute(f"SELECT * FROM {answer} ORDER BY rowid")  # noqa: S608 - our name
+        return [column[0] for column in rows.description], rows
 
     def quarantined(self) -> list[tuple[str, str]]:
         """Return (where, what is wrong) for all that could not be read."""
-        raise NotImplementedError
+        query = "SELECT place, sentence FROM problem ORDER BY scope, place"
+        return self._db.execute(query).fetchall()
 
     def tombstones(self) -> list[Tombstone]:
-        """Return the purged runs."""
-        raise NotImplementedError
+        """Return the purged runs, the latest first."""
+        query = 'SELECT run_id, slug, at, "by", reason FROM tombstone ORDER BY at DESC, run_id, slug'
+        return [
+            Tombstone(run_id=i, slug=slug, at=at, by=by, reason=reason)
+            for i, slug, at, by, reason in self._db.execute(query)
+        ]
 
     def doubtful(self, here: Who) -> dict[str, str]:
-        """Return ``killed?`` or ``lost?`` by id for running runs that may not be running."""
-        raise NotImplementedError
+        """Return ``killed?`` or ``lost?`` by id for running runs that may not be running.
+
+        The writers of a killed one are dead; of a lost one, which is written
+        elsewhere, there has been no news for an hour.
+        """
+        query = "SELECT id, live, updated FROM run WHERE status = 'running' AND deleted = 0"
+        doubts = {}
+        for run_id, is_live, updated in self._db.execute(query).fetchall():
+            if is_live:
+                writers = live.writers(self._repository.home, run_id, here, self._now)
+                if writers and not any(writer.alive for writer in writers):
+                    doubts[run_id] = "killed?"
+            elif self._now - updated > LOST:
+                doubts[run_id] = "lost?"
+        return doubts
+
+
+_WRITES_ANSWER = {
+    sqlite3.SQLITE_CREATE_TEMP_TABLE,
+    sqlite3.SQLITE_INSERT,
+    sqlite3.SQLITE_UPDATE,
+    sqlite3.SQLITE_READ,
+}
+
+
+def _authorize(
+    action: int, first: str | None, second: str | None, database: str | None, view: str | None
+) -> int:
+    """Say whether a query may do this; ``view`` is what it does it through."""
+    if action in {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_RECURSIVE}:
+        return sqlite3.SQLITE_OK
+    if action == sqlite3.SQLITE_READ and (first in _READABLE or view in _READABLE):
+        return sqlite3.SQLITE_OK
+    if action == sqlite3.SQLITE_FUNCTION and second not in _FORBIDDEN:
+        return sqlite3.SQLITE_OK
+    temporary = database == "temp" and (first or "").startswith(("_answer", "sqlite_temp_"))
+    if action in _WRITES_ANSWER and temporary:  # CREATE TABLE … AS takes a SELECT and no more
+        return sqlite3.SQLITE_OK
+    return sqlite3.SQLITE_DENY
