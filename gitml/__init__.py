@@ -71,7 +71,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - PEP 562
+def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'gitml' has no attribute {name!r}")
     module = "gitml.errors" if name == "GitmlError" else "gitml.api"

@@ -78,7 +78,9 @@ class RunList(Sequence[Run]):
         try:
             import pandas as pd
         except ImportError:
-            raise UsageError("to_pandas() needs pandas.", hint="pip install 'gitml[pandas]'") from None
+            raise UsageError(
+                "to_pandas() needs pandas.", hint="pip install 'gitml[pandas]'"
+            ) from None
         frame = pd.DataFrame(self.to_dicts())
         for column in ("created", "ended"):
             if column in frame:
@@ -93,7 +95,9 @@ class RunList(Sequence[Run]):
             heads += [k for k in row if k.startswith(("metrics.", "params.")) and k not in heads]
         head = "".join(f"<th>{html.escape(h)}</th>" for h in heads[:24])
         body = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(_shown(row.get(h)))}</td>" for h in heads[:24]) + "</tr>"
+            "<tr>"
+            + "".join(f"<td>{html.escape(_shown(row.get(h)))}</td>" for h in heads[:24])
+            + "</tr>"
             for row in rows
         )
         more = f"<p>and {len(self) - 50} more</p>" if len(self) > 50 else ""  # noqa: PLR2004
@@ -179,7 +183,7 @@ def end_run(status: str = "finished") -> Run | None:
     return None if run is None else run.end(status)
 
 
-def log_param(key: str, value: Any) -> None:  # noqa: ANN401
+def log_param(key: str, value: Any) -> None:
     """Log a hyper-parameter to the active run (one is started if there is none)."""
     _current().log_param(key, value)
 
@@ -219,17 +223,17 @@ def log_dict(value: Mapping[str, Any] | list[Any], dest: str) -> None:
     _current().log_dict(value, dest)
 
 
-def log_figure(figure: Any, dest: str) -> None:  # noqa: ANN401
+def log_figure(figure: Any, dest: str) -> None:
     """Log a figure as an artifact of the active run."""
     _current().log_figure(figure, dest)
 
 
-def log_image(image: Any, dest: str) -> None:  # noqa: ANN401
+def log_image(image: Any, dest: str) -> None:
     """Log an image as an artifact of the active run."""
     _current().log_image(image, dest)
 
 
-def log_input(data: Any, *, name: str | None = None, context: str | None = None) -> None:  # noqa: ANN401
+def log_input(data: Any, *, name: str | None = None, context: str | None = None) -> None:
     """Record an input of the active run."""
     _current().log_input(data, name=name, context=context)
 
@@ -247,4 +251,3 @@ def set_tags(tags: Mapping[str, object]) -> None:
 def note(text: str) -> None:
     """Write the note of the active run."""
     _current().note(text)
-

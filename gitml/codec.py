@@ -62,27 +62,27 @@ class _StoredLoader(_BaseLoader):
 class _Dumper(_BaseDumper):
     """What gitml writes: readable, and the same to YAML 1.1 and 1.2."""
 
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ANN401 - the signature is PyYAML's
+    def ignore_aliases(self, data: Any) -> bool:
         """Never write an anchor."""
         return True
 
 
-def _construct_int(loader: Any, node: yaml.ScalarNode) -> int:  # noqa: ANN401
+def _construct_int(loader: Any, node: yaml.ScalarNode) -> int:
     text = loader.construct_scalar(node)
     try:
         if text.startswith("0o"):
-            return int(text[2:], 8)
+            return int(text, 0)
         return int(text, 16) if text.startswith("0x") else int(text)
     except ValueError as error:  # Python refuses more than 4,300 digits
         raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from None
 
 
-def _construct_float(loader: Any, node: yaml.ScalarNode) -> float:  # noqa: ANN401
+def _construct_float(loader: Any, node: yaml.ScalarNode) -> float:
     text = loader.construct_scalar(node).lower()
     return float(text.replace(".inf", "inf").replace(".nan", "nan"))
 
 
-def _construct_map(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:  # noqa: ANN401
+def _construct_map(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:
     loader.flatten_mapping(node)
     mapping: dict[Any, Any] = {}
     for key_node, value_node in node.value:
@@ -99,7 +99,7 @@ def _construct_map(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:  # no
     return mapping
 
 
-def _construct_user_map(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:  # noqa: ANN401
+def _construct_user_map(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:
     """Like `_construct_map`, but a merged key may be given again."""
     own = [k.value for k, _ in node.value if isinstance(k, yaml.ScalarNode) and k.value != "<<"]
     if len(own) != len(set(own)):
@@ -140,14 +140,18 @@ def _is_plain_in_both(text: str) -> bool:
     return not any(pattern.match(text) for _, pattern in _PATTERNS12)
 
 
-def _represent_str(dumper: Any, text: str) -> yaml.ScalarNode:  # noqa: ANN401
-    if "\n" in text and text.isprintable() is False and not re.search(r"[^\n\x20-\x7e\xa0-\ud7ff]", text):
+def _represent_str(dumper: Any, text: str) -> yaml.ScalarNode:
+    if (
+        "\n" in text
+        and text.isprintable() is False
+        and not re.search(r"[^\n\x20-\x7e\xa0-\ud7ff]", text)
+    ):
         return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|")  # type: ignore[no-any-return]
     style = None if _is_plain_in_both(text) else "'"
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)  # type: ignore[no-any-return]
 
 
-def _represent_float(dumper: Any, value: float) -> yaml.ScalarNode:  # noqa: ANN401
+def _represent_float(dumper: Any, value: float) -> yaml.ScalarNode:
     if math.isnan(value):
         text = ".nan"
     elif math.isinf(value):
@@ -168,7 +172,12 @@ _Dumper.add_representer(float, _represent_float)
 def dump(value: Json) -> bytes:
     """Return ``value`` as YAML: block style, keys in their order, UTF-8."""
     text = yaml.dump(
-        value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=4096, default_flow_style=False
+        value,
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        width=4096,
+        default_flow_style=False,
     )
     return str(text).encode("utf-8", "surrogatepass")
 
@@ -229,7 +238,9 @@ def load_stored(data: bytes, what: str) -> dict[str, Json]:
     else that is wrong: size, encoding, syntax, aliases, anchors, tags, depth.
     """
     if len(data) > STORED_LIMIT:
-        raise DamagedError(f"{what} has {len(data):,} bytes, more than the limit of {STORED_LIMIT:,}.")
+        raise DamagedError(
+            f"{what} has {len(data):,} bytes, more than the limit of {STORED_LIMIT:,}."
+        )
     try:
         text = data.decode("utf-8")
         _check_structure(text, aliases=False)
@@ -348,7 +359,9 @@ def load_json(text: str) -> Json:
 
 def dump_edit(edit: Edit) -> str:
     """Return an edit as one JSON line without its newline."""
-    head = json.dumps({"at": edit.at, "id": edit.id, "by": edit.by, "key": edit.key}, ensure_ascii=False)
+    head = json.dumps(
+        {"at": edit.at, "id": edit.id, "by": edit.by, "key": edit.key}, ensure_ascii=False
+    )
     return f'{head[:-1]}, "value": {edit.json}}}'
 
 
@@ -387,5 +400,7 @@ def load_edits(data: bytes, what: str) -> frozenset[Edit]:
             try:
                 edits.append(edit_from_json(load_json(line)))
             except ValueError as error:
-                raise DamagedError(f"{what} cannot be read: {_problem(error)}, line {number}.") from None
+                raise DamagedError(
+                    f"{what} cannot be read: {_problem(error)}, line {number}."
+                ) from None
     return frozenset(edits)

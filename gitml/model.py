@@ -6,11 +6,13 @@ answers show them as ISO 8601. Nothing here reads a clock, a file or git.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from html import escape
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SCHEMA = 1
 
@@ -214,7 +216,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def iso(ms: int) -> str:
     """Return ``ms`` as ISO 8601 in UTC with milliseconds, ``2026-11-23T09:12:00.000Z``."""
-    return (_EPOCH + timedelta(milliseconds=ms)).strftime("%Y-%m-%dT%H:%M:%S.") + f"{ms % 1000:03d}Z"
+    return (_EPOCH + timedelta(milliseconds=ms)).strftime(
+        "%Y-%m-%dT%H:%M:%S."
+    ) + f"{ms % 1000:03d}Z"
 
 
 def from_iso(text: str) -> int:

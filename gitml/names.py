@@ -95,7 +95,8 @@ def _is_hostile(char: str) -> bool:
     if category in {"Cc", "Cs", "Zl", "Zp"}:
         return True
     return category == "Cf" and (
-        unicodedata.bidirectional(char) in {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+        unicodedata.bidirectional(char)
+        in {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
         or char in "\u200e\u200f\u061c\ufeff"
     )
 
@@ -128,11 +129,14 @@ def check_name(name: str, what: str) -> str:
         )
     if any(_is_hostile(c) for c in name):
         raise InputError(
-            f"The name of {_article(what)} holds a control or bidirectional character: {visible(name, 80)}",
+            f"The name of {_article(what)} holds a control or bidirectional character: "
+            f"{visible(name, 80)}",
             hint="Use printable characters only.",
         )
     if name != name.strip():
-        raise InputError(f"The name of {_article(what)} starts or ends with a space: {visible(name, 80)!r}")
+        raise InputError(
+            f"The name of {_article(what)} starts or ends with a space: {visible(name, 80)!r}"
+        )
     return name
 
 
@@ -157,13 +161,19 @@ def check_path(path: str, what: str = "artifact") -> str:
     parts = [p for p in path.replace("\\", "/").split("/") if p not in {"", "."}]
     shown = visible(path, 80)
     if path.startswith(("/", "\\")) or re.match(r"[A-Za-z]:[\\/]", path):
-        raise InputError(f"The {what} path {shown} is absolute.", hint="Give a path relative to the run.")
+        raise InputError(
+            f"The {what} path {shown} is absolute.", hint="Give a path relative to the run."
+        )
     if not parts:
         raise InputError(f"The {what} path cannot be empty.")
     if ".." in parts:
-        raise InputError(f"The {what} path {shown} leaves the run's folder.", hint="Leave out the .. parts.")
+        raise InputError(
+            f"The {what} path {shown} leaves the run's folder.", hint="Leave out the .. parts."
+        )
     if len(path) > PATH_LIMIT:
-        raise InputError(f"The {what} path {visible(path, 40)} has more than {PATH_LIMIT} characters.")
+        raise InputError(
+            f"The {what} path {visible(path, 40)} has more than {PATH_LIMIT} characters."
+        )
     if any(_is_hostile(c) for c in path):
         raise InputError(
             f"The {what} path {shown} holds a control or bidirectional character.",
@@ -191,23 +201,25 @@ def did_you_mean(word: str, among: Iterable[str]) -> str | None:
 
 
 _ADJECTIVES = (
-    "able amber ample arctic autumn azure bold brave bright brisk calm candid civil clear clever coral "
-    "cosmic crisp dapper daring deft eager early easy elated fair fast fluent fond frank fresh gentle "
-    "gifted glad golden grand green happy hardy hazel honest humble ideal indigo jolly jovial keen kind "
-    "light lively loyal lucid lucky lunar mellow merry mild modest neat nimble noble novel olive opal "
-    "patient placid plucky polar prime proud quick quiet rapid ready regal ripe robust rosy royal sage "
-    "scarlet serene sharp silver sleek smart snowy solar solid spry steady stoic sunny swift tidy tranquil "
-    "true upbeat urban vast velvet vivid warm wise witty young zesty"
+    "able amber ample arctic autumn azure bold brave bright brisk calm candid civil clear "
+    "clever coral cosmic crisp dapper daring deft eager early easy elated fair fast fluent fond "
+    "frank fresh gentle gifted glad golden grand green happy hardy hazel honest humble ideal "
+    "indigo jolly jovial keen kind light lively loyal lucid lucky lunar mellow merry mild "
+    "modest neat nimble noble novel olive opal patient placid plucky polar prime proud quick "
+    "quiet rapid ready regal ripe robust rosy royal sage scarlet serene sharp silver sleek "
+    "smart snowy solar solid spry steady stoic sunny swift tidy tranquil true upbeat urban vast "
+    "velvet vivid warm wise witty young zesty"
 ).split()
 _NOUNS = (
-    "acorn alder aspen badger bamboo bay beacon birch bison breeze brook canyon cedar cliff clover comet "
-    "condor copse cove crane creek crest cypress dale delta dolphin dune eagle egret elm ember falcon "
-    "fern finch fjord flint forest fox galaxy garden geyser glade glacier grove gull harbor hawk hazel "
-    "heath heron hill ibex inlet iris island jay juniper kestrel kite lagoon lake larch lark ledge "
-    "lichen lily lotus lynx maple marsh marten meadow mesa moor moss moth nova oak oasis ocean orchid "
-    "oriole osprey otter owl peak pebble pine planet pond poplar prairie puffin quail quartz raven reef "
-    "ridge river robin sable sequoia shore sparrow spring spruce stone stork summit swan terrace thicket "
-    "thrush tide trout tundra valley vale walnut willow wolf wren"
+    "acorn alder aspen badger bamboo bay beacon birch bison breeze brook canyon cedar cliff "
+    "clover comet condor copse cove crane creek crest cypress dale delta dolphin dune eagle "
+    "egret elm ember falcon fern finch fjord flint forest fox galaxy garden geyser glade "
+    "glacier grove gull harbor hawk hazel heath heron hill ibex inlet iris island jay juniper "
+    "kestrel kite lagoon lake larch lark ledge lichen lily lotus lynx maple marsh marten meadow "
+    "mesa moor moss moth nova oak oasis ocean orchid oriole osprey otter owl peak pebble pine "
+    "planet pond poplar prairie puffin quail quartz raven reef ridge river robin sable sequoia "
+    "shore sparrow spring spruce stone stork summit swan terrace thicket thrush tide trout "
+    "tundra valley vale walnut willow wolf wren"
 ).split()
 
 

@@ -42,7 +42,7 @@ def compact(value: object) -> dict[str, Json]:
     out: dict[str, Json] = {}
     for item in fields(value):  # type: ignore[arg-type]
         content = getattr(value, item.name)
-        if content is None or content is False or content == () or content == {}:
+        if content is None or content is False or content in ((), {}):
             continue
         out[item.name] = list(content) if isinstance(content, tuple) else content
     return out
@@ -192,7 +192,9 @@ def run_document(run: Run) -> dict[str, Json]:
         "deleted": run.deleted,
         "conflict": list(run.conflict),
     }
-    keep = {k: v for k, v in head.items() if v is not None and v is not False and v not in ([], {}, "")}
+    keep = {
+        k: v for k, v in head.items() if v is not None and v is not False and v not in ([], {}, "")
+    }
     return {**keep, **{k: v for k, v in sorted(run.extra.items()) if k not in head}}
 
 
@@ -246,8 +248,10 @@ def load_run(files: Mapping[str, bytes], what: str) -> Run:
 
 
 _HEAD = frozenset(
-    "schema id name experiment status created ended updated author parent source environment inputs "
-    "tags note deleted conflict".split()
+    (
+        "schema id name experiment status created ended updated author parent source "
+        "environment inputs tags note deleted conflict"
+    ).split()
 )
 
 

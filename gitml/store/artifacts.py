@@ -122,10 +122,14 @@ def check_blob(artifact: Artifact, data: bytes) -> bytes | None:
     if artifact.store == "lfs":
         match = _POINTER_RE.match(data)
         if match is None or match[1].decode() != artifact.sha256:
-            raise DamagedError(f"The artifact {visible(artifact.path)} has a pointer to other content.")
+            raise DamagedError(
+                f"The artifact {visible(artifact.path)} has a pointer to other content."
+            )
         return None
     if hashlib.sha256(data).hexdigest() != artifact.sha256:
-        raise DamagedError(f"The artifact {visible(artifact.path)} does not match its recorded digest.")
+        raise DamagedError(
+            f"The artifact {visible(artifact.path)} does not match its recorded digest."
+        )
     return data
 
 
@@ -152,5 +156,6 @@ def large_chunks(repository: Repository, artifact: Artifact) -> Iterator[bytes]:
             yield chunk
     if digest.hexdigest() != sha256:
         raise DamagedError(
-            f"The local copy of {visible(artifact.path)} is damaged.", hint=f"Remove {place} and fetch it again."
+            f"The local copy of {visible(artifact.path)} is damaged.",
+            hint=f"Remove {place} and fetch it again.",
         )

@@ -6,7 +6,7 @@ from gitml.errors import BeatenError, GitmlError, RepositoryError, StorageError
 from gitml.names import visible
 
 MINIMUM_GIT = (2, 31)
-"""``update-ref --stdin`` transactions and ``fast-import`` as gitml uses them, with some years of repairs."""
+"""``update-ref --stdin`` transactions and ``fast-import``, with some years of repairs."""
 
 _MEANINGS: tuple[tuple[tuple[str, ...], type[GitmlError], str, str | None], ...] = (
     (
@@ -39,7 +39,9 @@ _MEANINGS: tuple[tuple[tuple[str, ...], type[GitmlError], str, str | None], ...]
 def failure(command: str, stderr: str, code: int) -> GitmlError:
     """Return the error that git's words on stderr mean."""
     lines = [line for line in stderr.splitlines() if line.strip()]
-    detail = next((x for x in lines if x.startswith(("fatal:", "error:"))), lines[0] if lines else "")
+    detail = next(
+        (x for x in lines if x.startswith(("fatal:", "error:"))), lines[0] if lines else ""
+    )
     for words, kind, sentence, hint in _MEANINGS:
         if any(word in stderr for word in words):
             return kind(f"{sentence} (git {command}: {visible(detail)})", hint=hint)
@@ -49,4 +51,6 @@ def failure(command: str, stderr: str, code: int) -> GitmlError:
             f"This git does not know what gitml needs of git {command}.",
             hint=f"gitml needs git {wanted} or later; git version tells which this is.",
         )
-    return RepositoryError(f"git {command} failed with exit code {code}: {visible(detail) or 'no word'}.")
+    return RepositoryError(
+        f"git {command} failed with exit code {code}: {visible(detail) or 'no word'}."
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from gitml.store.failures import failure
 
@@ -29,7 +29,7 @@ class FastImport:
         self._marks = 0
         self._in_commit = False
 
-    def __enter__(self) -> FastImport:
+    def __enter__(self) -> Self:
         """Return the stream."""
         return self
 
@@ -90,7 +90,7 @@ class FastImport:
         self.write(b"blob\nmark :%d\ndata %d\n" % (self._marks, len(data)), data, b"\n")
         return f":{self._marks}"
 
-    def commit(  # noqa: PLR0913 - a commit has these parts
+    def commit(
         self,
         ref: str,
         *,
@@ -124,7 +124,9 @@ class FastImport:
 
     def put_data(self, path: str, data: bytes, mode: str = "100644") -> None:
         """Put a new blob at ``path`` of the commit begun."""
-        self.write(b"M %s inline %s\ndata %d\n" % (mode.encode(), quote(path), len(data)), data, b"\n")
+        self.write(
+            b"M %s inline %s\ndata %d\n" % (mode.encode(), quote(path), len(data)), data, b"\n"
+        )
 
     def drop(self, path: str) -> None:
         """Remove ``path`` from the commit begun."""

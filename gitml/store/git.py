@@ -221,7 +221,9 @@ class Repository:
                 hint="git fsck shows what else is; a pull may bring it back.",
             )
         if found.kind != kind:
-            raise DamagedError(f"The object {visible(revision, 80)} is a {found.kind} and not a {kind}.")
+            raise DamagedError(
+                f"The object {visible(revision, 80)} is a {found.kind} and not a {kind}."
+            )
         return found.data
 
     def tree(self, revision: str) -> list[Entry]:
@@ -262,6 +264,10 @@ class Repository:
                 self._cat = None
 
 
+_ASKED = 16_000
+"""Bytes of questions asked at once: well below what a pipe holds, so asking never blocks."""
+
+
 class _CatFile:
     """``git cat-file --batch``: contents of objects by oid or revision."""
 
@@ -288,7 +294,7 @@ class _CatFile:
                 raise DamagedError("The name of an object holds a newline.")
             block.append(revision)
             size += len(revision) + 1
-            if size > 16_000:  # well below what a pipe holds, so asking never blocks
+            if size > _ASKED:
                 yield from self._block(block, limit)
                 block, size = [], 0
         yield from self._block(block, limit)

@@ -11,7 +11,7 @@ from gitml.records import REQUIREMENTS
 from gitml.store import live
 from gitml.store.artifacts import INLINE_MOST, check_blob, large_chunks
 from gitml.store.points import Collector
-from gitml.store.state import State, join, points_of, read_tree
+from gitml.store.state import State, is_merged, join, points_of, read_tree
 from gitml.store.write import Base, locate
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def history(repository: Repository, run_id: str, metric: str | None = None) -> I
     """Yield a run's points in order of (metric, step, time, value), live ones too."""
     live_points, _ = _replayed(repository, run_id)
     state = _joined(repository, run_id, live_points)
-    ordered = all(name[:-4].isdigit() for name in state.segments)
+    ordered = is_merged(state.segments)
     if not live_points and ordered:
         source: Iterator[Point] = points_of(repository, dict(sorted(state.segments.items())))
     else:

@@ -10,22 +10,24 @@ from __future__ import annotations
 import random
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gitml import names
 from gitml.codec import STORED_LIMIT, dump, dump_edits, load_stored
 from gitml.errors import BeatenError, DamagedError, GitmlError, NotFoundError
-from gitml.model import SCHEMA, Edit, iso
+from gitml.model import SCHEMA, iso
 from gitml.records import RUN_YAML
 from gitml.store import live
 from gitml.store.git import RefUpdate
 from gitml.store.points import Collector
-from gitml.store.state import State, join, read_tree
-from gitml.store.write import ENDED, TRIES, Base, new_edit, put_run
+from gitml.store.runtree import put_run
+from gitml.store.state import is_merged, join, read_tree
+from gitml.store.write import ENDED, TRIES, Base, new_edit
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
     from gitml.model import Json
     from gitml.store.fast_import import FastImport
     from gitml.store.git import Object, Repository
@@ -63,17 +65,21 @@ class _Ledger:
 
 
 def ledgers(repository: Repository) -> dict[str, tuple[str, str]]:
-    """Return (commit, the experiment's name) of every ledger by slug; unreadable ones are left out."""
+    """Return (commit, the experiment's name) by slug of every ledger that can be read."""
     return _ledgers(repository, repository.refs(names.EXPERIMENTS))
 
 
 def _ledgers(repository: Repository, refs: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     heads = {
-        ref[len(names.EXPERIMENTS) :]: oid for ref, oid in refs.items() if ref.startswith(names.EXPERIMENTS)
+        ref[len(names.EXPERIMENTS) :]: oid
+        for ref, oid in refs.items()
+        if ref.startswith(names.EXPERIMENTS)
     }
     found = {}
     asked = [f"{oid}:{EXPERIMENT_YAML}" for oid in heads.values()]
-    for (slug, oid), blob in zip(heads.items(), list(repository.objects().many(asked)), strict=True):
+    for (slug, oid), blob in zip(
+        heads.items(), list(repository.objects().many(asked)), strict=True
+    ):
         try:
             document = load_stored(blob.data, EXPERIMENT_YAML) if blob else {}
         except DamagedError:
@@ -128,7 +134,7 @@ def collect_garbage(repository: Repository) -> None:
     repository.run("maintenance", "run", "--auto", "--quiet", ok=(0, 1, 128, 129))
 
 
-def _seal(  # noqa: PLR0913 - one attempt of seal
+def _seal(
     repository: Repository,
     report: SealReport,
     committer: str,
@@ -139,7 +145,9 @@ def _seal(  # noqa: PLR0913 - one attempt of seal
 ) -> None:
     known = _ledgers(repository, refs)
     hot = {ref[len(names.RUNS) :]: oid for ref, oid in refs.items() if ref.startswith(names.RUNS)}
-    hot = {i: oid for i, oid in hot.items() if names.is_run_id(i) and (wanted is None or i in wanted)}
+    hot = {
+        i: oid for i, oid in hot.items() if names.is_run_id(i) and (wanted is None or i in wanted)
+    }
     purged = _tombstones(repository, known, hot)
     groups: dict[str, _Ledger] = {}
     taken = {slug: name for slug, (_, name) in known.items()}
@@ -166,7 +174,9 @@ def _seal(  # noqa: PLR0913 - one attempt of seal
     updates = [RefUpdate(names.run_ref(i), None, hot[i]) for i in sorted(purged)]
     report.dropped = sorted(purged)
     done, total = 0, sum(len(g.hot) for g in groups.values())
-    sources = {r[len(names.SOURCE) + 2 :]: o for r, o in refs.items() if r.startswith(f"{names.SOURCE}t-")}
+    sources = {
+        r[len(names.SOURCE) + 2 :]: o for r, o in refs.items() if r.startswith(f"{names.SOURCE}t-")
+    }
     if groups or sources:
         with repository.fast_import() as stream:
             for group in groups.values():
@@ -198,7 +208,9 @@ def _tombstones(
     with_tombstones = [
         oid
         for (oid, _), found in zip(
-            known.values(), list(reader.many(f"{oid}:tombstones" for oid, _ in known.values())), strict=True
+            known.values(),
+            list(reader.many(f"{oid}:tombstones" for oid, _ in known.values())),
+            strict=True,
         )
         if found is not None
     ]
@@ -209,7 +221,7 @@ def _tombstones(
     return dead
 
 
-def _seal_group(  # noqa: PLR0913 - one experiment's part of _seal
+def _seal_group(
     repository: Repository,
     stream: FastImport,
     report: SealReport,
@@ -305,7 +317,7 @@ def _put_experiment(stream: FastImport, group: _Ledger, committer: str, now: int
 
 def _plan(
     repository: Repository, group: _Ledger, run_id: str, commit: str
-) -> str | None | Callable[[FastImport, str], None]:
+) -> str | Callable[[FastImport, str], None] | None:
     """Return what to put for a run: a tree's oid, nothing, or a writer of joined files."""
     hot = repository.commit_tree(commit)
     sealed = None
@@ -316,7 +328,7 @@ def _plan(
     states = [read_tree(repository, hot)]
     if sealed is not None:
         states.append(read_tree(repository, sealed))
-    elif all(name[:-4].isdigit() for name in states[0].segments):
+    elif is_merged(states[0].segments):
         return hot
     points = Collector()
     state = join(states, points, repository)
@@ -348,7 +360,9 @@ def purge(
     if hot is None and not bases and run_id not in live.live_ids(repository.home):
         raise NotFoundError(f"There is no run {run_id[:12]}")
     below = f"{run_id[:2]}/{run_id}"
-    slugs = [s for s, (oid, _) in known.items() if repository.resolve(f"{oid}:runs/{below}") is not None]
+    slugs = [
+        s for s, (oid, _) in known.items() if repository.resolve(f"{oid}:runs/{below}") is not None
+    ]
     taken = {slug: name for slug, (_, name) in known.items()}
     slugs = slugs or [slug_of(experiment, taken)]
     stone = {"schema": SCHEMA, "id": run_id, "by": committer, "at": iso(now), "reason": reason}
@@ -370,7 +384,9 @@ def purge(
                 _put_experiment(stream, group, committer, now)
             else:
                 stream.drop(f"runs/{below}")
-            stream.put_data(f"tombstones/{below}", dump({k: v for k, v in stone.items() if v is not None}))
+            stream.put_data(
+                f"tombstones/{below}", dump({k: v for k, v in stone.items() if v is not None})
+            )
             updates += [
                 RefUpdate(names.experiment_ref(slug), stream.oid(mark), old),
                 RefUpdate(tmp, None, None),

@@ -1,7 +1,7 @@
-"""Runs being written: one append-only log per process, replayed by anybody.
+r"""Runs being written: one append-only log per process, replayed by anybody.
 
 ``live/<run id>/<writer>-<n>.log`` starts with a header that says who writes.
-Each record is ``\\n`` + JSON + ``\\n``, one ``write`` each, so a record cut short
+Each record is ``\n`` + JSON + ``\n``, one ``write`` each, so a record cut short
 by a crash spoils no other. A list is a point ``[metric, step, time, value]``, an
 object with ``key`` an edit, one with ``source`` the code (see `store.source`).
 
@@ -23,7 +23,6 @@ from typing import IO, TYPE_CHECKING
 
 from gitml.codec import dump_edit, edit_from_json, load_json
 from gitml.errors import StorageError
-from gitml.model import Edit, Json
 from gitml.names import is_run_id
 
 try:
@@ -34,10 +33,12 @@ except ImportError:  # Windows: the header's process id tells instead
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from gitml.model import Edit, Json
     from gitml.store.points import Collector
 
 SILENCE = 24 * 3600 * 1000
 """Milliseconds after which a silent writer on another host, without locks, is dead."""
+_HAS_LOCKS = hasattr(fcntl, "flock")
 _FLOAT_WORDS = {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
 
 
@@ -68,7 +69,7 @@ def folder(home: Path, run_id: str) -> Path:
 def live_ids(home: Path) -> list[str]:
     """Return the ids of the runs that have logs here."""
     try:
-        return sorted(n for n in os.listdir(home / "live") if is_run_id(n))
+        return sorted(p.name for p in (home / "live").iterdir() if is_run_id(p.name))
     except FileNotFoundError:
         return []
 
@@ -127,7 +128,7 @@ class LiveLog:
     def _open(self) -> None:
         path = self.path
         # Under another name until it is locked: who folds would take it for a dead writer's.
-        hidden = path.with_suffix(".new") if fcntl is not None else path
+        hidden = path.with_suffix(".new") if _HAS_LOCKS else path
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -260,7 +261,9 @@ def writers(home: Path, run_id: str, here: Who, now: int) -> list[Writer]:
     return found
 
 
-def replay(file: IO[bytes], points: Collector, edits: set[Edit], sources: list[dict[str, Json]]) -> int:
+def replay(
+    file: IO[bytes], points: Collector, edits: set[Edit], sources: list[dict[str, Json]]
+) -> int:
     """Read a log to its end into the collections; return how many records were spoilt."""
     spoilt = 0
     file.seek(0)
@@ -303,7 +306,12 @@ def _points(rows: list[Json]) -> list[tuple[str, int, int, float]]:
     checked = []
     for name, step, time, value in rows:
         number = _FLOAT_WORDS.get(value, value) if isinstance(value, str) else value
-        if isinstance(number, (str, bool)) or not isinstance(name, str) or not isinstance(step, int) or not isinstance(time, int):
+        if (
+            isinstance(number, (str, bool))
+            or not isinstance(name, str)
+            or not isinstance(step, int)
+            or not isinstance(time, int)
+        ):
             raise TypeError("not a point")
         checked.append((name, step, time, float(number)))
     return checked

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,8 @@ from gitml.store.state import read_tree
 from gitml.store.write import Base, Change, commit_runs, fold_many, new_edit
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
     from gitml.errors import GitmlError
     from gitml.model import Run
     from gitml.store.git import Repository
@@ -40,7 +41,7 @@ class PackReport:
     """What was sealed."""
 
 
-def pack(  # noqa: PLR0913 - a command's options
+def pack(
     repository: Repository,
     *,
     here: Who,
@@ -106,7 +107,7 @@ def _bases(repository: Repository, refs: Mapping[str, str], run_id: str) -> list
     return bases
 
 
-def _end_stale(  # noqa: PLR0913
+def _end_stale(
     repository: Repository,
     refs: Mapping[str, str],
     committer: str,
@@ -126,11 +127,14 @@ def _end_stale(  # noqa: PLR0913
             continue
         try:
             documents = [
-                load_stored(repository.read(f"{oid}:{RUN_YAML}", "blob"), RUN_YAML) for oid in commits
+                load_stored(repository.read(f"{oid}:{RUN_YAML}", "blob"), RUN_YAML)
+                for oid in commits
             ]
             if any(d.get("status") not in {"running", "scheduled"} for d in documents):
                 continue
-            newest = max(read_tree(repository, repository.commit_tree(oid)).newest for oid in commits)
+            newest = max(
+                read_tree(repository, repository.commit_tree(oid)).newest for oid in commits
+            )
         except DamagedError:
             continue
         if now - newest >= stale:

@@ -33,7 +33,12 @@ _Row: TypeAlias = tuple[int, int, float]
 
 
 def _nan_last(row: _Row) -> tuple[int, int, bool, float]:
-    return row[0], row[1], row[2] != row[2], row[2]  # noqa: PLR0124 - true for NaN alone
+    return row[0], row[1], row[2] != row[2], row[2]
+
+
+def _same(row: _Row, other: _Row) -> bool:
+    """Say whether two rows are one point; NaN equals NaN here."""
+    return row == other or _nan_last(row)[:3] == (*other[:2], True) == _nan_last(other)[:3]
 
 
 def _point_key(point: Point) -> tuple[str, int, int, bool, float]:
@@ -93,11 +98,9 @@ class Collector:
             rows.sort(key=_nan_last if any(map(math.isnan, values)) else None)
             previous: _Row | None = None
             for row in rows:
-                if previous is not None and _nan_last(row)[:3] == _nan_last(previous)[:3]:
-                    if row[2] == previous[2] or row[2] != row[2]:  # noqa: PLR0124
-                        continue
+                if previous is None or not _same(row, previous):
+                    yield Point(name, *row)
                 previous = row
-                yield Point(name, *row)
 
     def points(self) -> Iterator[Point]:
         """Yield the points in order, each once."""
@@ -111,7 +114,11 @@ class Collector:
         previous = None
         for point in heapq.merge(*streams, key=_point_key):
             key = _point_key(point)
-            if previous is not None and key[:4] == previous[:4] and (key[3] or key[4] == previous[4]):
+            if (
+                previous is not None
+                and key[:4] == previous[:4]
+                and (key[3] or key[4] == previous[4])
+            ):
                 continue
             previous = key
             yield point
@@ -127,7 +134,9 @@ class Collector:
 
         def summarise() -> None:
             if name is not None:
-                summaries[name] = Metric(last=last.value, step=last.step, min=low, max=high, count=count)
+                summaries[name] = Metric(
+                    last=last.value, step=last.step, min=low, max=high, count=count
+                )
 
         for point in self.points():
             if point.metric != name:

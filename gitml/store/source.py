@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import fnmatch
 import stat
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitml import names
@@ -19,6 +18,7 @@ from gitml.names import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from gitml.model import Json
     from gitml.store.fast_import import FastImport
@@ -41,7 +41,8 @@ def snapshot(
     """Return what a source record holds: the fields of `Source`, ``base`` and ``files``.
 
     ``files`` lists ``[mode, oid, path]`` of what differs from ``base`` (oid None:
-    deleted; mode `LINK`: the oid is the link's target). The blobs are in the repository from then on.
+    deleted; mode `LINK`: the oid is the link's target). The blobs are in the
+    repository from then on.
     """
     if repository.work_tree is None:
         return {}
@@ -70,7 +71,9 @@ def snapshot(
             changes.append((rest.split(" ", 9)[5], rest.split(" ", 9)[9]))
         elif kind == "?":
             untracked.append(rest)
-    changes += _take_along(repository.work_tree, untracked, file_limit, (*SECRETS, *exclude), left_out)
+    changes += _take_along(
+        repository.work_tree, untracked, file_limit, (*SECRETS, *exclude), left_out
+    )
     return {
         "commit": commit,
         "branch": branch,
@@ -98,7 +101,10 @@ def _take_along(
             continue
         if path.endswith("/"):
             left_out.append(f"{path}: a repository of its own")
-        elif any(fnmatch.fnmatchcase(name.lower(), p.lower()) or fnmatch.fnmatchcase(path, p) for p in exclude):
+        elif any(
+            fnmatch.fnmatchcase(name.lower(), p.lower()) or fnmatch.fnmatchcase(path, p)
+            for p in exclude
+        ):
             left_out.append(f"{path}: looks like a secret, or is excluded")
         elif stat.S_ISLNK(status.st_mode):
             kept.append(("120000", path))

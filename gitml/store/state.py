@@ -8,7 +8,6 @@ base. Everything else (``run.yaml``, summaries) is folded from the sets.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,6 @@ from gitml.records import (
     EDITS,
     METRICS_YAML,
     PARAMS_YAML,
-    REQUIREMENTS,
     RUN_YAML,
     parse_artifact,
     parse_dataset,
@@ -33,8 +31,7 @@ from gitml.store import live
 from gitml.store.points import Collector, merge_summaries, read_segment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from gitml.model import Point
     from gitml.store.git import Entry, Repository
@@ -66,8 +63,10 @@ class State:
 
 
 def stored_paths(paths: Iterable[str]) -> dict[str, str]:
-    """Return where each artifact lies in the tree: at its path, or, where that is
-    also a folder of another, with ``~`` behind it."""
+    """Return where each artifact lies in the tree.
+
+    That is its path, or, where it is also a folder of another, with ``~`` behind it.
+    """
     all_paths = set(paths)
     folders = {"/".join(p.split("/")[:n]) for p in all_paths for n in range(1, p.count("/") + 1)}
     placed = {}
@@ -85,14 +84,18 @@ def read_tree(repository: Repository, tree: str) -> State:
     what = f"the run tree {tree[:12]}"
     edits = load_edits(_blob(repository, entries, EDITS, EDITS_LIMIT), f"edits.jsonl of {what}")
     metrics = (
-        load_stored(_blob(repository, entries, METRICS_YAML, STORED_LIMIT), f"metrics.yaml of {what}")
+        load_stored(
+            _blob(repository, entries, METRICS_YAML, STORED_LIMIT), f"metrics.yaml of {what}"
+        )
         if METRICS_YAML in entries
         else {}
     )
     try:
         summaries = {k: parse_metric(v) for k, v in metrics.items()}
     except (TypeError, ValueError) as error:
-        raise DamagedError(f"metrics.yaml of {what} cannot be read: {visible(str(error))}.") from None
+        raise DamagedError(
+            f"metrics.yaml of {what} cannot be read: {visible(str(error))}."
+        ) from None
     segments = {}
     if "metrics" in entries:
         segments = {e.name: e.oid for e in repository.tree(entries["metrics"].oid)}
@@ -117,7 +120,9 @@ def _blob(repository: Repository, entries: Mapping[str, Entry], name: str, limit
     return repository.read(entries[name].oid, "blob", limit)
 
 
-def _files(repository: Repository, tree: str, prefix: str, depth: int = 0) -> Iterator[tuple[str, str]]:
+def _files(
+    repository: Repository, tree: str, prefix: str, depth: int = 0
+) -> Iterator[tuple[str, str]]:
     if depth > 64:  # noqa: PLR2004 - deeper than any path check_path lets in is not ours
         raise DamagedError("A run's artifacts nest too deep.")
     for entry in repository.tree(tree):
@@ -134,6 +139,11 @@ def points_of(repository: Repository, segments: Mapping[str, str]) -> Iterator[P
         yield from read_segment(
             repository.read(oid, "blob", SEGMENT_LIMIT), f"the segment {visible(name, 60)}"
         )
+
+
+def is_merged(segments: Iterable[str]) -> bool:
+    """Say whether segments are the merged ones of a run that has ended."""
+    return all(name.partition(".")[0].isdigit() for name in segments)
 
 
 def _contains(larger: Mapping[str, str], smaller: Mapping[str, str]) -> bool:
@@ -162,11 +172,12 @@ def join(states: Sequence[State], points: Collector | None, repository: Reposito
             collector.close()
             summaries = fresh
     winners = winning(edits)
-    artifacts = {}
-    for state in states:
-        for path, oid in state.artifacts.items():
-            if winners.get(f"artifacts.{path}") in state.edits:
-                artifacts[path] = oid
+    artifacts = {
+        path: oid
+        for state in states
+        for path, oid in state.artifacts.items()
+        if winners.get(f"artifacts.{path}") in state.edits
+    }
     others: dict[str, tuple[str, str]] = {}
     for state in states:
         for name, entry in state.others.items():  # the larger oid: any total order will do
@@ -210,7 +221,9 @@ def _same(first: str, second: str) -> bool:
 
 _PREFIXES = ("params.", "tags.", "inputs.", "artifacts.", "goals.")
 _HEAD = frozenset(
-    "schema name experiment status created ended author parent source environment note deleted".split()
+    (
+        "schema name experiment status created ended author parent source environment note deleted"
+    ).split()
 )
 
 
@@ -247,7 +260,9 @@ def _fold(run_id: str, state: State) -> Run:
         raise ValueError(f"the status {head['status']} is unknown")
     goals = groups["goals."]
     inputs: list[Dataset] = [parse_dataset(v) for v in groups["inputs."].values()]
-    artifacts: dict[str, Artifact] = {k: parse_artifact(k, v) for k, v in groups["artifacts."].items()}
+    artifacts: dict[str, Artifact] = {
+        k: parse_artifact(k, v) for k, v in groups["artifacts."].items()
+    }
     return Run(
         id=run_id,
         name=str(head["name"]),
@@ -259,11 +274,14 @@ def _fold(run_id: str, state: State) -> Run:
         author=str(head.get("author") or ""),
         parent=head.get("parent"),
         source=parse_source(head["source"]) if head.get("source") else Source(),
-        environment=parse_environment(head["environment"]) if head.get("environment") else Environment(),
+        environment=parse_environment(head["environment"])
+        if head.get("environment")
+        else Environment(),
         inputs=tuple(sorted(inputs, key=lambda d: (d.context or "", d.name, d.digest or ""))),
         params=groups["params."],
         metrics={
-            name: replace(m, goal=goals.get(name, m.goal)) for name, m in sorted(state.summaries.items())
+            name: replace(m, goal=goals.get(name, m.goal))
+            for name, m in sorted(state.summaries.items())
         },
         tags={k: str(v) for k, v in groups["tags."].items()},
         note=head.get("note"),
@@ -293,7 +311,7 @@ def view(repository: Repository, run_id: str, trees: Sequence[str]) -> Run:
         for r in sources
     }
     fresh: dict[str, Metric] = {}
-    exact = bool(points) and any(name[:-4].isdigit() for name in state.segments)
+    exact = bool(points) and bool(state.segments) and is_merged(state.segments)
     if exact:  # the log may hold points that a merged segment has already
         points.add_all(points_of(repository, state.segments))
     for _ in points.segments(fresh):
@@ -310,4 +328,3 @@ def source_edit(record: Mapping[str, Json], value: Json) -> Edit:
     """Return the edit that a log's source record becomes, with ``value`` for its source."""
     from_log = {k: record[k] for k in ("at", "id", "by")}
     return Edit(**from_log, key="source", json=dump_json(value))
-

@@ -191,7 +191,9 @@ def _read_experiment(
             data = _get(repository, found.oid, "blob", STORED_LIMIT).data
             change.document = load_stored(data, what)
     except (_Unreadable, DamagedError) as error:
-        sentence = str(error) if isinstance(error, DamagedError) else f"{what} cannot be read: {error}."
+        sentence = (
+            str(error) if isinstance(error, DamagedError) else f"{what} cannot be read: {error}."
+        )
         change.problems.append(Problem(f"ledger {change.slug}", what, sentence))
         return change.seen.experiment, True
     return found.oid, False

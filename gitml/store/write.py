@@ -10,35 +10,32 @@ from __future__ import annotations
 import random
 import secrets
 import time
-from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitml import names
-from gitml.codec import dump_edits, dump_json, load_json
+from gitml.codec import dump_json, load_json
 from gitml.errors import BeatenError, DamagedError, GitmlError, RefusedError
-from gitml.model import Edit, Json, Metric, Run, iso
-from gitml.records import EDITS, REQUIREMENTS, run_files
+from gitml.model import Edit, Json, Run, iso
 from gitml.store import live
-from gitml.store.artifacts import pointer
 from gitml.store.git import RefUpdate
-from gitml.store.points import Collector, merge_summaries
+from gitml.store.points import Collector
+from gitml.store.runtree import message_of, put_artifacts, put_files, segments_of
 from gitml.store.source import commit_date, write_commit
 from gitml.store.state import (
     State,
     fold,
     join,
-    points_of,
     read_tree,
     source_edit,
-    stored_paths,
     value_of,
-    winning,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
     from gitml.store.fast_import import FastImport
     from gitml.store.git import Repository
     from gitml.store.live import Who
@@ -97,7 +94,8 @@ def locate(repository: Repository, run_id: str) -> list[Base]:
     for found in reader.many(f"{oid}:tombstones/{below}" for oid in ledgers):
         if found is not None:
             raise RefusedError(
-                f"The run {run_id[:8]} was purged, and that is final.", hint="Make a new run instead."
+                f"The run {run_id[:8]} was purged, and that is final.",
+                hint="Make a new run instead.",
             )
     bases = [Base(commit=oid, tree=repository.commit_tree(oid)) for oid in commits]
     sealed = reader.many(f"{oid}:runs/{below}" for oid in ledgers)
@@ -153,7 +151,9 @@ def _try_commit(
                 if hot is not None:
                     bases.insert(0, Base(commit=hot, tree=repository.commit_tree(hot)))
                 edits = change.edits | _write_sources(repository, stream, change, updates)
-                commit, run = _write_run(repository, stream, change, edits, bases, tmp, committer, now)
+                commit, run = _write_run(
+                    repository, stream, change, edits, bases, tmp, committer, now
+                )
             except DamagedError as error:
                 if failed is None:
                     raise
@@ -189,7 +189,10 @@ def _write_sources(
         mark, tree = write_commit(stream, source_tmp, value, date=date)
         updates.append(RefUpdate(source_tmp, None, None))
         ref = names.source_ref(tree)
-        if repository.resolve(ref) is None and repository.resolve(f"{names.SOURCES}:{tree[:2]}/{tree}") is None:
+        if (
+            repository.resolve(ref) is None
+            and repository.resolve(f"{names.SOURCES}:{tree[:2]}/{tree}") is None
+        ):
             updates.append(RefUpdate(ref, stream.oid(mark), None))
         # Changes that undo each other, or touch what filters normalise, are none.
         dirty = base is None or repository.commit_tree(base) != tree
@@ -198,10 +201,12 @@ def _write_sources(
 
 
 def _described(value: Mapping[str, Json]) -> dict[str, Json]:
-    return {k: v for k, v in value.items() if k not in {"files", "base"} and v not in (None, [], "")}
+    return {
+        k: v for k, v in value.items() if k not in {"files", "base"} and v not in (None, [], "")
+    }
 
 
-def _write_run(  # noqa: PLR0913 - one step of _try_commit
+def _write_run(
     repository: Repository,
     stream: FastImport,
     change: Change,
@@ -220,118 +225,23 @@ def _write_run(  # noqa: PLR0913 - one step of _try_commit
     edits = {e for e in edits if (e.at, e.id) not in told}
     edits |= _bury(before | edits, change.abandoned, committer)
     state = replace(state, edits=before | edits)
-    segments, summaries, fresh = _segments(repository, change, state, loose)
-    marks = {name: stream.blob(data) for name, data in fresh}
+    ended = change.seal_segments and value_of(state.edits, "status") in ENDED
+    segments, summaries = segments_of(repository, stream, state, change.points, loose, ended=ended)
     state = replace(state, segments=segments, summaries=summaries)
     run = fold(change.run_id, state)
     mark = stream.commit(
         tmp,
         committer=committer,
         time=now,
-        message=f"{run.name}: {run.status}\n\nrun {run.id}\nexperiment {dump_json(run.experiment)}\n",
+        message=message_of(run),
         parents=dict.fromkeys(b.commit for b in bases),
     )
-    _put_files(stream, state, run, {**segments, **marks}, change.requirements)
-    _put_artifacts(stream, change.staged, state, run, before)
+    put_files(stream, state, run, segments, change.requirements)
+    put_artifacts(stream, change.staged, state, run, before)
     return stream.oid(mark), run
 
 
-def put_run(  # noqa: PLR0913 - one run's place in a stream
-    repository: Repository,
-    stream: FastImport,
-    run_id: str,
-    state: State,
-    points: Collector,
-    *,
-    prefix: str,
-) -> Run:
-    """Put a joined run below ``prefix`` of the commit begun, its points sorted anew."""
-    everything = points
-    if not points:
-        everything = Collector()
-        everything.add_all(points_of(repository, state.segments))
-    summaries: dict[str, Metric] = {}
-    pieces = [(f"{n:04}.csv", data) for n, data in enumerate(everything.segments(summaries))]
-    state = replace(state, segments={}, summaries=summaries)
-    run = fold(run_id, state)
-    _put_files(stream, state, run, {}, None, prefix)
-    for name, data in pieces:
-        stream.put_data(f"{prefix}metrics/{name}", data)
-    _put_artifacts(stream, {}, state, run, state.edits, prefix)
-    return run
-
-
-def _put_files(  # noqa: PLR0913
-    stream: FastImport,
-    state: State,
-    run: Run,
-    segments: Mapping[str, str],
-    requirements: bytes | None,
-    prefix: str = "",
-) -> None:
-    for name, data in {**run_files(run), EDITS: dump_edits(state.edits)}.items():
-        stream.put_data(prefix + name, data)
-    for name, (mode, oid) in state.others.items():
-        if not (name == REQUIREMENTS and requirements):
-            stream.put(prefix + name, oid, mode)
-    if requirements:
-        stream.put_data(prefix + REQUIREMENTS, requirements)
-    for name, oid in segments.items():
-        stream.put(f"{prefix}metrics/{name}", oid)
-
-
-def _segments(
-    repository: Repository, change: Change, state: State, loose: Collector
-) -> tuple[dict[str, str], dict[str, Metric], list[tuple[str, bytes]]]:
-    """Return (segments kept, summaries of all points, new segments)."""
-    status = value_of(state.edits, "status")
-    new = {stem: points for stem, points in change.points.items() if points}
-    kept, summaries = dict(state.segments), dict(state.summaries)
-    sorted_already = all(name[:-4].isdigit() for name in kept)
-    if not new and not loose and (sorted_already or status not in ENDED or not change.seal_segments):
-        return kept, summaries, []
-    if loose or (status in ENDED and change.seal_segments):
-        everything = loose if loose else Collector()
-        if not everything and len(new) == 1 and not kept:
-            everything = next(iter(new.values()))
-        else:
-            everything.add_all(points_of(repository, kept))
-            for points in new.values():
-                everything.add_all(points.points())
-        result: dict[str, Metric] = {}
-        fresh = [(f"{n:04}.csv", data) for n, data in enumerate(everything.segments(result))]
-        return {}, result, fresh
-    written = []
-    for stem, points in new.items():
-        result = {}
-        pieces = [(f"{stem}-{n}.csv", data) for n, data in enumerate(points.segments(result))]
-        if not any(name.startswith(f"{stem}-") for name in kept):
-            summaries = merge_summaries(summaries, result)
-            written += pieces
-    return kept, summaries, written
-
-
-def _put_artifacts(  # noqa: PLR0913
-    stream: FastImport,
-    staged: Mapping[str, Path],
-    state: State,
-    run: Run,
-    before: frozenset[Edit],
-    prefix: str = "",
-) -> None:
-    winners = winning(e for e in state.edits if e.key.startswith("artifacts."))
-    for path, place in stored_paths(run.artifacts).items():
-        artifact = run.artifacts[path]
-        full = f"{prefix}artifacts/{place}"
-        if path in state.artifacts and winners[f"artifacts.{path}"] in before:
-            stream.put(full, state.artifacts[path])
-        elif artifact.store == "lfs" and artifact.sha256 and artifact.size is not None:
-            stream.put_data(full, pointer(artifact.sha256, artifact.size))
-        elif artifact.store == "git" and artifact.sha256 in staged:
-            stream.put_data(full, staged[artifact.sha256].read_bytes())
-
-
-def fold_logs(  # noqa: PLR0913
+def fold_logs(
     repository: Repository,
     run_id: str,
     *,

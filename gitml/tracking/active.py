@@ -5,23 +5,23 @@ from __future__ import annotations
 import os
 import tempfile
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from gitml import names
 from gitml.errors import GitmlError, InputError, NotFoundError
 from gitml.tracking import content
 from gitml.tracking.capture import working_folder
 from gitml.tracking.inputs import describe_frame, describe_input
-from gitml.tracking.recorder import Recorder, flat
 from gitml.tracking.sampling import Sampler
+from gitml.tracking.values import flat
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
 
     from gitml.model import Run
+    from gitml.tracking.recorder import Recorder
 
 PathLike = str | os.PathLike[str]
 
@@ -68,7 +68,7 @@ class ActiveRun:
         state = "ended" if self.ended else "running"
         return f"<ActiveRun {self.name} ({self.id[:8]}) of {self.experiment}, {state}>"
 
-    def log_param(self, key: str, value: Any) -> None:  # noqa: ANN401
+    def log_param(self, key: str, value: Any) -> None:
         """Log one hyper-parameter; another value for the same key raises `InputError`."""
         self.log_params({key: value})
 
@@ -110,7 +110,9 @@ class ActiveRun:
 
     def log_artifacts(self, folder: PathLike, dest: str | None = None) -> None:
         """Log every file below a folder, below ``dest`` among the artifacts."""
-        for file, where in plan_artifact(Path(folder), dest or ".", inside=self._root or working_folder()):
+        for file, where in plan_artifact(
+            Path(folder), dest or ".", inside=self._root or working_folder()
+        ):
             self._recorder.log_file(file, where)
 
     def log_text(self, text: str, dest: str) -> None:
@@ -121,11 +123,11 @@ class ActiveRun:
         """Log a mapping or list as the artifact ``dest``, YAML or JSON by its suffix."""
         self._made(dest, lambda path: content.write_mapping(value, path))
 
-    def log_figure(self, figure: Any, dest: str) -> None:  # noqa: ANN401
+    def log_figure(self, figure: Any, dest: str) -> None:
         """Log a Matplotlib or Plotly figure as the artifact ``dest``."""
         self._made(dest, lambda path: content.write_figure(figure, path))
 
-    def log_image(self, image: Any, dest: str) -> None:  # noqa: ANN401
+    def log_image(self, image: Any, dest: str) -> None:
         """Log a PIL image or NumPy array as the artifact ``dest``."""
         self._made(dest, lambda path: content.write_image(image, path))
 
@@ -136,9 +138,7 @@ class ActiveRun:
             write(path)
             self._recorder.log_file(path, dest)
 
-    def log_input(
-        self, data: Any, *, name: str | None = None, context: str | None = None  # noqa: ANN401
-    ) -> None:
+    def log_input(self, data: Any, *, name: str | None = None, context: str | None = None) -> None:
         """Record an input: a file, folder, glob or URL, or a DataFrame or array.
 
         Files are hashed and not copied; rows and columns of tables are counted.
@@ -182,7 +182,8 @@ class ActiveRun:
         """
         if status not in names.STATUSES:
             raise InputError(
-                f"{names.visible(status)} is not a status.", hint=f"Use one of {', '.join(names.STATUSES)}."
+                f"{names.visible(status)} is not a status.",
+                hint=f"Use one of {', '.join(names.STATUSES)}.",
             )
         try:
             if self._sampler is not None:
@@ -191,7 +192,7 @@ class ActiveRun:
         finally:
             self._on_end(self)
 
-    def __enter__(self) -> ActiveRun:
+    def __enter__(self) -> Self:
         """Return the run."""
         return self
 
@@ -208,7 +209,9 @@ class ActiveRun:
             if error is None:
                 raise
             # The program's own failure is the one to see; the run is safe in its log.
-            warnings.warn(f"gitml: {problem.message} gitml pack commits the run later.", stacklevel=2)
+            warnings.warn(
+                f"gitml: {problem.message} gitml pack commits the run later.", stacklevel=2
+            )
 
 
 def status_of(error: BaseException | None) -> str:
@@ -255,7 +258,9 @@ def _walk(folder: Path, top: Path, prefix: str) -> Iterator[tuple[Path, str]]:
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:
-        raise InputError(f"{names.visible(str(folder))} cannot be read: {error.strerror}.") from None
+        raise InputError(
+            f"{names.visible(str(folder))} cannot be read: {error.strerror}."
+        ) from None
     for entry in entries:
         if entry.name == ".git":
             continue

@@ -32,12 +32,12 @@ def note_ended(repository: Repository, limit: int) -> None:
 def _start_packing(repository: Repository) -> None:
     detached = {"start_new_session": True} if sys.platform != "win32" else {"creationflags": 0x8}
     command = [sys.executable, "-m", "gitml", "pack", "--auto", "--repo", str(repository.git_dir)]
-    process = subprocess.Popen(  # noqa: S603 - our own program
+    process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         cwd=repository.common_dir,
-        **detached,  # type: ignore[call-overload]
+        **detached,
     )
     process.returncode = 0  # nobody waits for it, and that is no leak to warn of

@@ -26,14 +26,14 @@ def write_mapping(value: Mapping[str, Any] | list[Any], path: Path) -> None:
     path.write_text(f"{text}\n", encoding="utf-8")
 
 
-def write_figure(figure: Any, path: Path) -> None:  # noqa: ANN401 - of a library we do not import
+def write_figure(figure: Any, path: Path) -> None:
     """Write a Matplotlib figure (by its suffix) or a Plotly figure (``.html`` or ``.json``)."""
     if hasattr(figure, "savefig"):
         try:
             figure.savefig(path)
         except ValueError as error:
             raise InputError(
-                f"Matplotlib cannot write {visible(path.name)}: {visible(str(error).splitlines()[0])}."
+                f"Matplotlib cannot write {visible(path.name)}: {visible(str(error), 120)}."
             ) from None
         return
     if hasattr(figure, "to_plotly_json"):
@@ -52,18 +52,19 @@ def write_figure(figure: Any, path: Path) -> None:  # noqa: ANN401 - of a librar
     )
 
 
-def write_image(image: Any, path: Path) -> None:  # noqa: ANN401
+def write_image(image: Any, path: Path) -> None:
     """Write a PIL image, or an array (height, width[, 3 or 4]) of bytes or of floats in 0..1."""
     if not hasattr(image, "save"):
         try:
-            from PIL import Image
+            from PIL import Image  # type: ignore[import-not-found, unused-ignore]
         except ImportError:
             raise InputError(
                 "Logging an array as an image needs Pillow.", hint="pip install pillow"
             ) from None
         if not hasattr(image, "dtype") or not hasattr(image, "shape"):
             raise InputError(
-                f"A {type(image).__name__} is not an image.", hint="Log a PIL image or a NumPy array."
+                f"A {type(image).__name__} is not an image.",
+                hint="Log a PIL image or a NumPy array.",
             )
         pixels = image
         if pixels.dtype.kind == "f":
@@ -78,4 +79,6 @@ def write_image(image: Any, path: Path) -> None:  # noqa: ANN401
     try:
         image.save(path)
     except (ValueError, OSError) as error:
-        raise InputError(f"The image cannot be written as {visible(path.name)}: {visible(str(error))}.") from None
+        raise InputError(
+            f"The image cannot be written as {visible(path.name)}: {visible(str(error))}."
+        ) from None

@@ -17,7 +17,8 @@ from gitml.store import ledger, live
 from gitml.store.git import RefUpdate
 from gitml.store.points import Collector
 from gitml.store.state import join, read_tree, view
-from gitml.store.write import ENDED, Base, Change, fold_many, new_edit, put_run
+from gitml.store.runtree import put_run
+from gitml.store.write import ENDED, Base, Change, fold_many, new_edit
 from gitml.tracking.recorder import VALUE_LIMIT, author, who
 
 if TYPE_CHECKING:

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-import operator
 import os
 import platform
 import threading
 import weakref
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from gitml import names
@@ -22,12 +20,14 @@ from gitml.errors import GitmlError, InputError, RefusedError
 from gitml.model import Edit, Json, Run, iso
 from gitml.records import compact
 from gitml.store import artifacts, live, source
-from gitml.store.write import Base, Change, fold_logs
+from gitml.store.write import Base, fold_logs
 from gitml.tracking import capture
 from gitml.tracking.background import note_ended
 from gitml.tracking.settings import Settings
+from gitml.tracking.values import number, whole_step
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from gitml.model import Dataset, Environment
@@ -164,7 +164,9 @@ class Recorder:
             self._checkpoints = threading.Thread(target=self._keep, name="gitml", daemon=True)
             self._checkpoints.start()
 
-    def _capture_source(self, code: Repository, command: tuple[str, ...], script: str | None) -> None:
+    def _capture_source(
+        self, code: Repository, command: tuple[str, ...], script: str | None
+    ) -> None:
         record: dict[str, Json] = {"command": list(command), "script": script}
         try:
             remote = code.config('remote "origin"', "url")
@@ -220,13 +222,15 @@ class Recorder:
                 names.check_name(name, "param")
                 text = dump_json(value)
                 if len(text) > VALUE_LIMIT:
-                    raise InputError(f"The param {names.visible(name)} has {len(text):,} characters.")
+                    raise InputError(
+                        f"The param {names.visible(name)} has {len(text):,} characters."
+                    )
                 old = self._params.get(name)
                 if old is not None and old != text and json.loads(old) != value:
                     raise InputError(
                         f"The param {names.visible(name)} is {names.visible(old, 60)} already, "
                         f"not {names.visible(text, 60)}.",
-                        hint="A param has one value in a run; start another run, or use another name.",
+                        hint="A param has one value in a run: start another, or use another name.",
                     )
                 if old is None:
                     fresh[f"params.{name}"] = value
@@ -251,7 +255,7 @@ class Recorder:
         moment = self._now() if time is None else time
         self._append(b"".join([self.point(n, v, step, moment) for n, v in values.items()]))
 
-    def log_points(self, rows: Any, chunk: int = 5000) -> int:  # noqa: ANN401 - any iterable of rows
+    def log_points(self, rows: Any, chunk: int = 5000) -> int:
         """Add (metric, step, time or None, value) rows; return how many."""
         count = 0
         records: list[bytes] = []
@@ -266,20 +270,22 @@ class Recorder:
             self._append(b"".join(records))
         return count
 
-    def point(self, name: str, value: Any, step: int | None, time: int | None) -> bytes:  # noqa: ANN401
+    def point(self, name: str, value: Any, step: int | None, time: int | None) -> bytes:
         """Return a checked point as a record."""
         quoted = self._names.get(name)
         if quoted is None:
             if not isinstance(name, str):
-                raise InputError(f"A metric's name must be text, not {names.visible(repr(name), 60)}.")
+                raise InputError(
+                    f"A metric's name must be text, not {names.visible(repr(name), 60)}."
+                )
             names.check_name(name, "metric")
             quoted = self._names[name] = json.dumps(name, ensure_ascii=False)
         if type(value) is not float:
-            value = _number(name, value)
+            value = number(name, value)
         if step is None:
             step = self._steps.get(name, -1) + 1
         elif type(step) is not int:
-            step = _step(name, step)
+            step = whole_step(name, step)
         if step > self._steps.get(name, -1):
             self._steps[name] = step
         if time is None:
@@ -394,61 +400,8 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def _number(name: str, value: Any) -> float:  # noqa: ANN401 - a number, a NumPy scalar, a tensor
-    if isinstance(value, (str, bytes)):
-        value = None
-    try:
-        return float(value)
-    except (TypeError, ValueError, RuntimeError, OverflowError):
-        raise InputError(
-            f"The metric {names.visible(name)} is not a number: {names.visible(repr(value), 60)}.",
-            hint="Metrics are numbers; text belongs into a param, a tag or an artifact.",
-        ) from None
-
-
-def _step(name: str, step: Any) -> int:  # noqa: ANN401
-    try:
-        if isinstance(step, float) and step.is_integer():
-            return int(step)
-        return operator.index(step)
-    except TypeError:
-        raise InputError(
-            f"The step of {names.visible(name)} is not a whole number: {names.visible(repr(step), 60)}."
-        ) from None
-
-
 def _write_whole(place: Path, data: bytes) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     part = place.with_name(f"{place.name}.part")
     part.write_bytes(data)
     part.replace(place)
-
-
-def plain(value: Any) -> Json:  # noqa: ANN401 - what users hand in
-    """Return ``value`` as JSON holds it: NumPy scalars as numbers, other objects as text."""
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, (list, tuple)):
-        return [plain(v) for v in value]
-    if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
-    item = getattr(value, "item", None)
-    if callable(item):
-        with contextlib.suppress(Exception):
-            found = item()
-            if isinstance(found, (bool, int, float, str)):
-                return found
-    return str(value)
-
-
-def flat(params: Mapping[str, Any], prefix: str = "") -> dict[str, Json]:
-    """Return nested mappings as one, keys joined with ``.``; empty ones as None."""
-    out: dict[str, Json] = {}
-    for key, value in params.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping) and value:
-            out |= flat(value, f"{name}.")
-        else:
-            out[name] = None if isinstance(value, Mapping) else plain(value)
-    return out
-

@@ -9,7 +9,6 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ from gitml.tracking.recorder import Recorder
 from gitml.tracking.settings import Settings, read_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import FrameType, TracebackType
 
     from gitml.model import Run
@@ -86,7 +86,7 @@ def start_run(  # noqa: PLR0913 - a run may be given all of these
     if current is not None and not nested:
         raise UsageError(
             f"The run {current.name} is active already.",
-            hint="End it, use it as a context manager, or start a nested run: start_run(nested=True).",
+            hint="End it, or start a nested run: start_run(nested=True).",
         )
     for text, what in ((experiment, "experiment"), (name, "run")):
         if text is not None:
@@ -107,18 +107,27 @@ def start_run(  # noqa: PLR0913 - a run may be given all of these
         _ACTIVE.append(run)
         _stack().append(run)
     _hook()
+    _first_words(run, params, tags, note)
+    if system_metrics:
+        run.start_sampling(10.0 if system_metrics is True else float(system_metrics))
+    return run
+
+
+def _first_words(
+    run: ActiveRun,
+    params: Mapping[str, Any] | None,
+    tags: Mapping[str, object] | None,
+    note: str | None,
+) -> None:
     if params:
         run.log_params(params)
     if tags:
         run.set_tags(tags)
     if note is not None:
         run.note(note)
-    if system_metrics:
-        run.start_sampling(10.0 if system_metrics is True else float(system_metrics))
-    return run
 
 
-def _begin(  # noqa: PLR0913
+def _begin(
     store: Repository,
     code: Repository | None,
     settings: Settings,

@@ -39,37 +39,37 @@ class Settings:
     """Finished hot runs after which they are sealed in the background; 0 is never."""
 
 
-def _text(value: Any, key: str) -> str:  # noqa: ANN401 - what YAML gives
+def _text(value: Any, key: str) -> str:
     if not isinstance(value, str):
         raise _wrong(key, value, "text")
     return value
 
 
-def _texts(value: Any, key: str) -> tuple[str, ...]:  # noqa: ANN401
+def _texts(value: Any, key: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
         raise _wrong(key, value, "a list of patterns")
     return tuple(value)
 
 
-def _count(value: Any, key: str) -> int:  # noqa: ANN401
+def _count(value: Any, key: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise _wrong(key, value, "a whole number from 0")
     return value
 
 
-def _inline(value: Any, key: str) -> int:  # noqa: ANN401
+def _inline(value: Any, key: str) -> int:
     if _count(value, key) > INLINE_MOST:
         raise _wrong(key, value, f"at most {INLINE_MOST}")
     return int(value)
 
 
-def _goals(value: Any, key: str) -> dict[str, str]:  # noqa: ANN401
+def _goals(value: Any, key: str) -> dict[str, str]:
     if not isinstance(value, dict) or not set(value.values()) <= {"min", "max"}:
         raise _wrong(key, value, "a mapping of metrics to min or max")
     return {str(k): v for k, v in value.items()}
 
 
-def _wrong(key: str, value: Any, wanted: str) -> InputError:  # noqa: ANN401
+def _wrong(key: str, value: Any, wanted: str) -> InputError:
     return InputError(
         f"{key} in {FILE} is {visible(repr(value), 60)}.", hint=f"It must be {wanted}."
     )
@@ -99,7 +99,11 @@ def read_settings(top: Path | None) -> Settings:
         return Settings()
     except (OSError, ValueError) as error:
         raise InputError(f"{FILE} cannot be read: {visible(str(error))}.") from None
-    document = load_user_yaml(text, FILE)
+    return parse_settings(load_user_yaml(text, FILE))
+
+
+def parse_settings(document: Any) -> Settings:
+    """Return the settings that a document says; raise `InputError` like `read_settings`."""
     if document is None:
         return Settings()
     if not isinstance(document, dict):
@@ -109,7 +113,9 @@ def read_settings(top: Path | None) -> Settings:
         if key == "schema":
             continue
         if key not in _KEYS:
-            raise InputError(f"{FILE} has an unknown key: {visible(key)}", hint=did_you_mean(key, _KEYS))
+            raise InputError(
+                f"{FILE} has an unknown key: {visible(key)}", hint=did_you_mean(key, _KEYS)
+            )
         name, parse = _KEYS[key]
         if value is not None:
             given[name] = parse(value, key)

@@ -29,7 +29,11 @@ run.end()
 
 def write(repo, name, how="end"):
     done = subprocess.run(
-        [sys.executable, "-c", WRITER, name, how], cwd=repo, capture_output=True, text=True, check=False
+        [sys.executable, "-c", WRITER, name, how],
+        cwd=repo,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == (-signal.SIGKILL if how == "die" else 0), done.stderr
     return done.stdout.strip()

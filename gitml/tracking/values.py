@@ -1,0 +1,68 @@
+"""What users hand in, as numbers, and as what JSON holds."""
+
+from __future__ import annotations
+
+import contextlib
+import operator
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from gitml.errors import InputError
+from gitml.names import visible
+
+if TYPE_CHECKING:
+    from gitml.model import Json
+
+
+def number(name: str, value: Any) -> float:
+    """Return a metric's value as a float; raise `InputError` for what is no number."""
+    if isinstance(value, (str, bytes)):
+        value = None
+    try:
+        return float(value)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        raise InputError(
+            f"The metric {visible(name)} is not a number: {visible(repr(value), 60)}.",
+            hint="Metrics are numbers; text belongs into a param, a tag or an artifact.",
+        ) from None
+
+
+def whole_step(name: str, step: Any) -> int:
+    """Return a step as an integer; raise `InputError` for what is no whole number."""
+    try:
+        if isinstance(step, float) and step.is_integer():
+            return int(step)
+        return operator.index(step)
+    except TypeError:
+        raise InputError(
+            f"The step of {visible(name)} is not a whole number: {visible(repr(step), 60)}."
+        ) from None
+
+
+def plain(value: Any) -> Json:
+    """Return ``value`` as JSON holds it: NumPy scalars as numbers, other objects as text."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    item = getattr(value, "item", None)
+    if callable(item):
+        with contextlib.suppress(Exception):
+            found = item()
+            if isinstance(found, (bool, int, float, str)):
+                return found
+    return str(value)
+
+
+def flat(params: Mapping[str, Any], prefix: str = "") -> dict[str, Json]:
+    """Return nested mappings as one, keys joined with ``.``; empty ones as None."""
+    out: dict[str, Json] = {}
+    for key, value in params.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            out |= flat(value, f"{name}.")
+        else:
+            out[name] = None if isinstance(value, Mapping) else plain(value)
+    return out
