@@ -6,7 +6,6 @@ ref. Everything here is a pure function of its arguments.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import re
 import unicodedata
@@ -186,6 +185,8 @@ def check_path(path: str, what: str = "artifact") -> str:
 
 def nearest(word: str, among: Iterable[str], limit: int = 3) -> list[str]:
     """Return up to ``limit`` of ``among`` that ``word`` may have been meant to be."""
+    import difflib  # two milliseconds that only a misspelt word is worth
+
     choices = list(dict.fromkeys(among))
     folded: dict[str, str] = {}
     for choice in choices:
