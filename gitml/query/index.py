@@ -45,6 +45,8 @@ TIME_LIMIT = 10.0
 """Seconds that somebody's query may take."""
 LOST = 3_600_000
 """Milliseconds without news after which a run elsewhere is doubtful."""
+_CACHE = 64 * 1024
+"""KiB of pages kept in memory: a first filling then writes each page about once."""
 _LENGTH_LIMIT = 64 * 1024 * 1024
 _REBUILD = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
@@ -85,6 +87,7 @@ def open_index(
 def _connect(database: str, *, uri: bool = False) -> Connection:
     connection = sqlite3.connect(database, timeout=PATIENCE, isolation_level=None, uri=uri)
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LENGTH_LIMIT)
+    connection.execute(f"PRAGMA cache_size = {-_CACHE:d}")
     return connection
 
 
@@ -219,7 +222,8 @@ class Index:
             ("_status", statuses),
         ):
             if wanted is not None:
-                tests.append(f"{column} IN ({', '.join('?' * len(wanted))})")
+                one = len(wanted) == 1  # then the index also gives the order
+                tests.append(f"{column} = ?" if one else f"{column} IN ({', '.join('?' * len(wanted))})")
                 values += wanted
         if text:
             tests.append(f"(\n{text}\n)")
@@ -305,9 +309,8 @@ class Index:
         """Return the experiments by name, with the numbers of their runs if ``counted``."""
         ledgers = {s: (n, d) for s, n, d in self._db.execute("SELECT slug, name, deleted FROM ledger")}
         names = labels({slug: name for slug, (name, _) in ledgers.items()})
-        for slug, name in self._db.execute(
-            "SELECT slug, experiment FROM run WHERE NOT sealed GROUP BY slug"
-        ):
+        hot = "SELECT slug, experiment FROM run INDEXED BY run_unsealed WHERE NOT sealed"
+        for slug, name in self._db.execute(hot):
             names.setdefault(slug, name)
         statuses: dict[str, dict[str, int]] = {}
         if counted:
@@ -397,6 +400,7 @@ class Index:
 
 
 _WRITES_ANSWER = {
+    sqlite3.SQLITE_CREATE_TABLE,
     sqlite3.SQLITE_CREATE_TEMP_TABLE,
     sqlite3.SQLITE_INSERT,
     sqlite3.SQLITE_UPDATE,
@@ -414,7 +418,7 @@ def _authorize(
         return sqlite3.SQLITE_OK
     if action == sqlite3.SQLITE_FUNCTION and second not in _FORBIDDEN:
         return sqlite3.SQLITE_OK
-    temporary = database == "temp" and (first or "").startswith(("_answer", "sqlite_temp_"))
+    temporary = database == "temp" and (first or "").startswith(("_answer", "sqlite_"))
     if action in _WRITES_ANSWER and temporary:  # CREATE TABLE … AS takes a SELECT and no more
         return sqlite3.SQLITE_OK
     return sqlite3.SQLITE_DENY

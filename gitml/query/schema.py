@@ -49,7 +49,8 @@ CREATE TABLE run (
   host TEXT, python TEXT, platform TEXT, deleted INT
 );
 CREATE INDEX run_by_time ON run (deleted, created DESC, id);
-CREATE INDEX run_by_experiment ON run (slug, deleted, created DESC, id, status);
+CREATE INDEX run_by_experiment ON run (slug, deleted, created DESC, id);
+CREATE INDEX run_by_status ON run (deleted, slug, status);
 CREATE INDEX run_by_name ON run (name);
 CREATE INDEX run_unfinished ON run (status) WHERE status IN ('running', 'scheduled');
 CREATE INDEX run_live ON run (id) WHERE live;
