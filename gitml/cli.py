@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from gitml import __version__
-from gitml.commands.options import Session, everywhere
+from gitml.commands.options import HELP, Session, add_everywhere
 from gitml.errors import GitmlError, RepositoryError, StorageError, UsageError
 
 if TYPE_CHECKING:
@@ -40,6 +40,9 @@ class Entry(NamedTuple):
 
 GROUPS = ("Record", "Find", "Models", "Share", "Site", "Look after")
 COMMANDS: dict[str, Entry] = {
+    "log": Entry(
+        "gitml.commands.log", "Record", "Record a run from the files that a training left behind."
+    ),
     "status": Entry(
         "gitml.commands.status", "Find", "Show where things stand, as gitml alone does."
     ),
@@ -53,6 +56,22 @@ COMMANDS: dict[str, Entry] = {
     ),
     "sql": Entry("gitml.commands.sql", "Find", "Query the runs with SQL, read-only."),
     "export": Entry("gitml.commands.export", "Find", "Export runs as CSV, JSON or Parquet."),
+    "tag": Entry(
+        "gitml.commands.tag", "Look after", "Set tags of runs, take them off, or show them."
+    ),
+    "note": Entry("gitml.commands.note", "Look after", "Write a run's note, or show it."),
+    "rm": Entry(
+        "gitml.commands.rm",
+        "Look after",
+        "Remove runs from the lists; gitml restore brings them back.",
+    ),
+    "restore": Entry(
+        "gitml.commands.restore", "Look after", "Bring back runs that gitml rm removed."
+    ),
+    "purge": Entry("gitml.commands.purge", "Look after", "Remove a run for good."),
+    "copy": Entry(
+        "gitml.commands.copy", "Look after", "Make a new run with the contents of another."
+    ),
     "completion": Entry(
         "gitml.commands.completion", "Look after", "Print the completion script of a shell."
     ),
@@ -115,9 +134,8 @@ def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     subcommand_metavar="COMMAND ...",
     options_metavar="[--repo PATH]",
     epilog="gitml COMMAND --help explains a command, with examples and its exit codes.",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=HELP,
 )
-@everywhere
 @click.option(
     "--version",
     is_flag=True,
@@ -141,6 +159,9 @@ def gitml(ctx: click.Context) -> None:
             click.echo(ctx.get_help())
         else:
             ctx.invoke(status, as_json=False)
+
+
+add_everywhere(gitml)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -237,7 +258,7 @@ def _from_click(error: click.ClickException) -> GitmlError:
     help_hint = f"{path} --help shows the usage"
     if isinstance(error, click.NoSuchOption) and context is not None:
         given = [name for p in context.command.get_params(context) for name in p.opts]
-        long = [name for name in given if name.startswith("--")]
+        long = [name[2:] for name in given if name.startswith("--")]
         return _unknown("option", error.option_name, long, help_hint)
     message = error.format_message()
     message = message[:1].upper() + message[1:]
@@ -245,11 +266,13 @@ def _from_click(error: click.ClickException) -> GitmlError:
 
 
 def _unknown(what: str, word: str, among: Iterable[str], hint: str) -> UsageError:
-    from gitml.names import did_you_mean, visible
+    from gitml.names import nearest, visible
 
-    near = did_you_mean(word, among)
+    dashes = "--" if word.startswith("-") else ""
+    near = " or ".join(dashes + choice for choice in nearest(word.lstrip("-"), among))
     return UsageError(
-        f"There is no {what} {visible(word, 60)}", hint=f"{near} {hint}" if near else hint
+        f"There is no {what} {visible(word, 60)}",
+        hint=f"did you mean {near}? {hint}" if near else hint,
     )
 
 

@@ -52,7 +52,7 @@ def make_runs(path, *many) -> list[Run]:
     return [runs[change.run_id] for change in changes]
 
 
-def change_of(  # noqa: PLR0913, PLR0917 - a run has these parts
+def change_of(
     repository,
     *,
     name,

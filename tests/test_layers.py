@@ -28,7 +28,7 @@ DOORS = {  # library: the modules (or folders) that may import it
     "mlflow": ["gitml.importers.mlflow", "gitml.plugins.mlflow"],
     "plotly": [],  # the site's tests draw with it; the build copies its bundle unopened
     "rich": ["gitml.output"],
-    "sqlite3": ["gitml.query.index"],
+    "sqlite3": ["gitml.query.index", "gitml.query.peek"],
     "yaml": ["gitml.codec"],
 }
 EDGES = ["gitml.__main__", "gitml.cli", "gitml.commands", "gitml.demo", "gitml.output"]

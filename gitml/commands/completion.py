@@ -10,7 +10,7 @@ from gitml.commands.options import Session, command
 
 @command(
     examples=[
-        'eval "$(gitml completion bash)"                 (in ~/.bashrc; zsh alike)',
+        "source <(gitml completion bash)                    (in ~/.bashrc; zsh alike)",
         "gitml completion fish > ~/.config/fish/completions/gitml.fish",
     ],
 )

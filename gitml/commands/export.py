@@ -14,7 +14,7 @@ import click
 from gitml.commands.options import Session, command, experiment_option, where_option
 from gitml.errors import InputError, UsageError
 from gitml.model import iso
-from gitml.names import visible
+from gitml.names import plural, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -73,8 +73,6 @@ def export(
             with _text(file) as text:
                 _write(text, form, store, runs, points=points)
     if output is not None:
-        from gitml.output import plural
-
         session.say(f"Wrote {plural(len(runs), 'run')} to {visible(str(output))}")
 
 

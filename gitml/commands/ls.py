@@ -18,7 +18,7 @@ from gitml.commands.options import (
     yaml_option,
 )
 from gitml.model import SCHEMA
-from gitml.names import visible
+from gitml.names import plural, visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -225,8 +225,6 @@ def _arrow(key: str, sort: Sequence[str]) -> str:
 def _footer(
     screen: Screen, runs: Sequence[Run], total: int, same: Mapping[str, Json], *, more: bool
 ) -> None:
-    from gitml.output import plural
-
     count = (
         plural(total, "run") if len(runs) == total else f"{len(runs):,} of {plural(total, 'run')}"
     )

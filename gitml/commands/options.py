@@ -135,23 +135,27 @@ def _set_color(ctx: click.Context, _: click.Parameter, value: bool) -> None:
         ctx.obj.color = False
 
 
-def everywhere(function: F) -> F:
-    """Add the options that every command has."""
-    repo = click.option(
-        "--repo",
-        metavar="PATH",
-        expose_value=False,
-        callback=_set_repo,
-        help="The repository that keeps the runs, if not this one (or GITML_REPO).",
-    )
-    color = click.option(
-        "--no-color",
-        is_flag=True,
-        expose_value=False,
-        callback=_set_color,
-        help="Plain text (as NO_COLOR=1 does).",
-    )
-    return repo(color(function))
+def add_everywhere(made: click.Command) -> None:
+    """Add the options that every command has, after its own."""
+    made.params += [
+        click.Option(
+            ["--repo"],
+            metavar="PATH",
+            expose_value=False,
+            callback=_set_repo,
+            help="The repository that keeps the runs, if not this one (or GITML_REPO).",
+        ),
+        click.Option(
+            ["--no-color"],
+            is_flag=True,
+            expose_value=False,
+            callback=_set_color,
+            help="Plain text (as NO_COLOR=1 does).",
+        ),
+    ]
+
+
+HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
 class _Explained:
@@ -189,7 +193,9 @@ def command(
     """
 
     def declare(function: Callable[..., Any]) -> Command:
-        made = click.command(name, cls=Command, **settings)(everywhere(click.pass_obj(function)))
+        settings.setdefault("context_settings", HELP)
+        made = click.command(name, cls=Command, **settings)(click.pass_obj(function))
+        add_everywhere(made)
         made.examples, made.exits = examples, exits
         return made
 
@@ -202,7 +208,9 @@ def group(
     """Make a function a command with subcommands; add them with ``NAME.add_command(…)``."""
 
     def declare(function: Callable[..., Any]) -> CommandGroup:
-        made = click.group(None, cls=CommandGroup, **settings)(everywhere(function))
+        settings.setdefault("context_settings", HELP)
+        made = click.group(None, cls=CommandGroup, **settings)(function)
+        add_everywhere(made)
         made.examples, made.exits = examples, exits
         return made
 
@@ -210,8 +218,12 @@ def group(
 
 
 def complete_runs(ctx: click.Context, _: click.Parameter, word: str) -> list[str]:
-    """Complete RUN: names of runs, newest first, and the words that stand for one."""
-    return _known(ctx, "runs", word, ["latest"])
+    """Complete RUN: names of runs, newest first, ``latest``, and ``best:METRIC``."""
+    head, colon, metric = word.partition(":")
+    if colon:
+        return [f"best:{name}" for name in _known(ctx, "metrics", metric)] if head == "best" else []
+    words = [text for text in ("latest", "best:") if word and text.startswith(word)]
+    return [*words, *_known(ctx, "runs", word)]
 
 
 def complete_experiments(ctx: click.Context, _: click.Parameter, word: str) -> list[str]:
@@ -225,9 +237,14 @@ def complete_keys(ctx: click.Context, _: click.Parameter, word: str) -> list[str
     return [word[:start] + found for found in _known(ctx, "keys", word[start:])]
 
 
-def _known(ctx: click.Context, kind: str, prefix: str, others: Sequence[str] = ()) -> list[str]:
+def _known(ctx: click.Context, kind: str, word: str) -> list[str]:
     """Return what the index knows, as it lies there; nothing if anything goes wrong."""
-    return [text for text in others if text.startswith(prefix)]
+    from pathlib import Path
+
+    from gitml.query.peek import peek
+
+    session = ctx.find_object(Session) or Session()
+    return peek(Path(session.repo or ".").expanduser().absolute(), kind, word)
 
 
 def run_argument(name: str = "run", **settings: Any) -> Callable[[F], F]:

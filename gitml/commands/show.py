@@ -8,6 +8,7 @@ import click
 
 from gitml.commands.options import command, json_option, one_format, run_argument, yaml_option
 from gitml.model import SCHEMA, iso
+from gitml.names import plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -210,7 +211,6 @@ def _inputs(screen: Screen, run: Run) -> None:
 
 
 def _source(screen: Screen, run: Run) -> None:
-    from gitml.output import plural
 
     source = run.source
     if not (source.commit or source.tree or source.command):
@@ -229,7 +229,6 @@ def _source(screen: Screen, run: Run) -> None:
 
 
 def _environment(screen: Screen, store: Repository, run: Run) -> None:
-    from gitml.output import plural
     from gitml.store.history import requirements
 
     machine = run.environment

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitml.commands.options import HOW_TO_BEGIN, command, json_option
+from gitml.names import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +58,7 @@ def _draw(
     doubts: dict[str, str],
     unpacked: int,
 ) -> None:
-    from gitml.output import plural, quoted
+    from gitml.output import quoted
     from gitml.output.runs import by_newest, experiments_table, running_table
 
     screen = session.screen

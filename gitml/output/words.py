@@ -131,11 +131,6 @@ def quoted(word: str) -> str:
     return shlex.quote(word)
 
 
-def plural(count: int, one: str, many: str | None = None) -> str:
-    """Return ``1 run``, ``41 runs``, ``10,000 runs``."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
-
-
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
 
