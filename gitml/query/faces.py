@@ -21,8 +21,8 @@ _ORDER = frozenset({"<", "<=", ">", ">="})
 _COMPARE = _ORDER | {"=", "==", "!=", "<>"}
 _ARITHMETIC = frozenset({"+", "-", "*", "/", "%"})
 _NUMERIC = frozenset(
-    "abs round ceil ceiling floor trunc sign sqrt exp ln log log10 log2 pow power mod min max sum avg "
-    "total".split()
+    "abs round ceil ceiling floor trunc sign sqrt exp ln log log10 log2 pow power mod min max sum "
+    "avg total".split()
 )
 _NUMBERS = _NUMERIC | {"true", "false"}
 _COALESCING = frozenset({"coalesce", "ifnull", "nullif", "iif"})
@@ -35,13 +35,9 @@ def face(found: Sequence[Token], at: int, is_number: Callable[[Token], bool]) ->
     """
     first, last = _unwrap(found, at)
     before, after = _word(found, first - 1), _word(found, last + 1)
-    if after in _ARITHMETIC or before in _ARITHMETIC:
+    function = _function(found, first)
+    if after in _ARITHMETIC or before in _ARITHMETIC or function in _NUMERIC:
         return NUMBER
-    if _function(found, first) in _NUMERIC:
-        return NUMBER
-    if _function(found, first) in _COALESCING:
-        others = {_kind(found, i, 1, is_number) for i in _group(found, first)}
-        return _one(others - {RAW})
     if after in _COMPARE:
         return _beside(found, last + 2, 1, after, is_number)
     if before in _COMPARE:
@@ -49,16 +45,13 @@ def face(found: Sequence[Token], at: int, is_number: Callable[[Token], bool]) ->
     if after == "not":
         last += 1
         after = _word(found, last + 1)
-    if after == "between":
-        return _kind(found, last + 2, 1, is_number)
-    if after == "in" and _word(found, last + 2) == "(":
-        members = _group(found, last + 3)
-        kinds = {_kind(found, i, 1, is_number) for i in members}
-        return _one(kinds)
-    return RAW
-
-
-def _one(kinds: set[str]) -> str:
+    kinds = set()
+    if function in _COALESCING:
+        kinds = {_kind(found, i, 1, is_number) for i in _group(found, first)} - {RAW}
+    elif after == "between":
+        kinds = {_kind(found, last + 2, 1, is_number)}
+    elif after == "in" and _word(found, last + 2) == "(":
+        kinds = {_kind(found, i, 1, is_number) for i in _group(found, last + 3)}
     return kinds.pop() if len(kinds) == 1 else RAW
 
 
@@ -111,9 +104,7 @@ def _group(found: Sequence[Token], at: int) -> list[int]:
     return members
 
 
-def _kind(
-    found: Sequence[Token], at: int, step: int, is_number: Callable[[Token], bool]
-) -> str:
+def _kind(found: Sequence[Token], at: int, step: int, is_number: Callable[[Token], bool]) -> str:
     """Return whether a number or a text begins (or, going back, ends) at a position."""
     while _word(found, at) in ({"+", "-", "("} if step > 0 else {")"}):
         at += step

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING
 
@@ -85,7 +86,7 @@ def _best(index: Index, text: str, experiment: str | None) -> Run:
     sign = "-" if goal == "max" else ""
     found = index.search(experiment=experiment, order_by=[f"{sign}metrics.{name}"], limit=1)
     metric = found[0].metrics.get(name) if found else None
-    if metric is None or metric.last != metric.last:  # noqa: PLR0124 - NaN is no best
+    if metric is None or math.isnan(metric.last):
         where = "" if experiment is None else f" in {visible(experiment)}"
         raise NotFoundError(f"No run{where} has a value of {visible(name)}.", hint=_LISTS)
     return found[0]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 
 _SMALLER = frozenset(
-    "loss error errors err mse rmse rmsle mae mape smape mdape medae nll bce ce kl kld wer cer fid kid "
-    "lpips logloss perplexity ppl bpb bpc bpd deviance regret eer ece brier hinge distance latency "
-    "time duration seconds secs ms fpr fnr hamming chamfer emd residual cost memory".split()
+    "loss error errors err mse rmse rmsle mae mape smape mdape medae nll bce ce kl kld wer cer "
+    "fid kid lpips logloss perplexity ppl bpb bpc bpd deviance regret eer ece brier hinge "
+    "distance latency time duration seconds secs ms fpr fnr hamming chamfer emd residual cost "
+    "memory".split()
 )
 _LARGER = frozenset(
-    "accuracy acc auc auroc auprc ap map f precision recall score reward return r iou miou dice bleu rouge "
-    "ssim psnr throughput ndcg mrr hits".split()
+    "accuracy acc auc auroc auprc ap map f precision recall score reward return r iou miou dice "
+    "bleu rouge ssim psnr throughput ndcg mrr hits".split()
 )
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 

@@ -19,13 +19,12 @@ from gitml.errors import BeatenError, DamagedError, InputError, NotFoundError
 from gitml.names import did_you_mean, visible
 from gitml.query import find, where
 from gitml.query.goals import default_goal
-from gitml.query.keys import KINDS, all_attributes, suggestions
+from gitml.query.keys import suggestions
 from gitml.query.rows import from_row
 from gitml.query.schema import TABLES, VERSION, VIEWS
-from gitml.query.summaries import ExperimentSummary, Keys, Tombstone
+from gitml.query.summaries import experiments, key_numbers, keys, tombstones
 from gitml.query.tokens import EXAMPLE
 from gitml.query.update import update
-from gitml.query.writing import labels
 from gitml.store import live
 
 if TYPE_CHECKING:
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitml.model import Run
+    from gitml.query.summaries import ExperimentSummary, Keys, Tombstone
     from gitml.store.git import Repository
     from gitml.store.live import Who
 
@@ -195,7 +195,7 @@ class Index:
         """Return how many runs `search` would find without a limit."""
         return self._matching(where, experiment, status, (), None, deleted, count=True)[0]
 
-    def _matching(  # noqa: PLR0913 - the filters of search, one each
+    def _matching(
         self,
         expression: str | None,
         experiment: str | None,
@@ -222,13 +222,15 @@ class Index:
             ("_status", statuses),
         ):
             if wanted is not None:
-                one = len(wanted) == 1  # then the index also gives the order
-                tests.append(f"{column} = ?" if one else f"{column} IN ({', '.join('?' * len(wanted))})")
+                marks = ", ".join("?" * len(wanted))
+                # With = the order comes from SQLite's index too.
+                tests.append(f"{column} = ?" if marks == "?" else f"{column} IN ({marks})")
                 values += wanted
         if text:
             tests.append(f"(\n{text}\n)")
         filters = " AND ".join(tests) or "1"
-        query = f"SELECT {'count(*)' if count else '_n'} FROM {where.VIEW} AS runs WHERE {filters}"  # noqa: S608 - see where.rewrite
+        what = "count(*)" if count else "_n"
+        query = f"SELECT {what} FROM {where.VIEW} AS runs WHERE {filters}"  # noqa: S608 - no values
         if not count:
             query += f" ORDER BY {', '.join([*order, '_created DESC', '_id'])} LIMIT ?"
             values.append(-1 if limit is None else limit)
@@ -284,7 +286,7 @@ class Index:
         return [from_row(*row) for row in rows if row is not None]
 
     def find(self, text: str, *, experiment: str | None = None) -> Run:
-        """Return the run that RUN means (see `query.find`): an id, a name, ``best:METRIC`` …"""
+        """Return the run that RUN means: an id, a name, ``best:METRIC`` (see `query.find`)."""
         return find.find(self, self._db, text, experiment)
 
     def slugs(self, experiment: str) -> list[str]:
@@ -307,46 +309,12 @@ class Index:
 
     def experiments(self, *, counted: bool = True) -> list[ExperimentSummary]:
         """Return the experiments by name, with the numbers of their runs if ``counted``."""
-        ledgers = {s: (n, d) for s, n, d in self._db.execute("SELECT slug, name, deleted FROM ledger")}
-        names = labels({slug: name for slug, (name, _) in ledgers.items()})
-        hot = "SELECT slug, experiment FROM run INDEXED BY run_unsealed WHERE NOT sealed"
-        for slug, name in self._db.execute(hot):
-            names.setdefault(slug, name)
-        statuses: dict[str, dict[str, int]] = {}
-        if counted:
-            query = "SELECT slug, status, count(*) FROM run WHERE deleted = 0 GROUP BY slug, status"
-            for slug, status, count in self._db.execute(query):
-                statuses.setdefault(slug, {})[status] = count
-        newest = (
-            "SELECT name, created FROM run WHERE slug = ? AND deleted = 0 "
-            "ORDER BY created DESC, id LIMIT 1"
-        )
-        out = []
-        for slug, name in sorted(names.items(), key=lambda item: (item[1].casefold(), item[0])):
-            run = self._db.execute(newest, (slug,)).fetchone() if counted else None
-            out.append(
-                ExperimentSummary(
-                    name=name,
-                    slug=slug,
-                    statuses=statuses.get(slug, {}),
-                    newest=run[0] if run else None,
-                    created=run[1] if run else None,
-                    deleted=bool(ledgers.get(slug, ("", 0))[1]),
-                )
-            )
-        return out
+        return experiments(self._db, counted=counted)
 
     def keys(self) -> Keys:
         """Return the names that there are values for."""
-        self._numbers = {}
-        names: dict[str, list[str]] = {kind: [] for kind in KINDS}
-        query = "SELECT kind, name, n FROM key WHERE runs > 0 ORDER BY name"
-        for kind, name, number in self._db.execute(query):
-            names[kind].append(name)
-            self._numbers[kind, name] = number
-        return Keys(
-            **{kind: tuple(found) for kind, found in names.items()}, attributes=all_attributes()
-        )
+        self._numbers = key_numbers(self._db)
+        return keys(self._numbers)
 
     def goal(self, metric: str) -> str:
         """Return ``min`` or ``max``: what was said of the metric last, or what its name tells."""
@@ -365,7 +333,7 @@ class Index:
         statement = query.strip().removesuffix(";")
         with self._asking(query):
             self._db.execute(f"CREATE TABLE {answer} AS\n{statement}")
-        rows = self._db.execute(f"SELECT * FROM {answer} ORDER BY rowid")  # noqa: S608 - our name
+        rows = self._db.execute(f"SELECT * FROM {answer} ORDER BY rowid")  # noqa: S608 - ours
         return [column[0] for column in rows.description], rows
 
     def quarantined(self) -> list[tuple[str, str]]:
@@ -375,11 +343,7 @@ class Index:
 
     def tombstones(self) -> list[Tombstone]:
         """Return the purged runs, the latest first."""
-        query = 'SELECT run_id, slug, at, "by", reason FROM tombstone ORDER BY at DESC, run_id, slug'
-        return [
-            Tombstone(run_id=i, slug=slug, at=at, by=by, reason=reason)
-            for i, slug, at, by, reason in self._db.execute(query)
-        ]
+        return tombstones(self._db)
 
     def doubtful(self, here: Who) -> dict[str, str]:
         """Return ``killed?`` or ``lost?`` by id for running runs that may not be running.

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gitml.errors import InputError
 from gitml.names import nearest, visible
-from gitml.query.schema import ATTRIBUTES
 from gitml.query.tokens import quote, unquote
 
 if TYPE_CHECKING:
@@ -96,8 +95,3 @@ def suggestions(name: str, keys: Keys, kind: str | None = None) -> str:
     if not exact:
         close = (full_name(k, n) for k in kinds for n in nearest(name, known(keys, k)))
     return " or ".join([visible(c) for c in dict.fromkeys(close)][:3])
-
-
-def all_attributes() -> tuple[str, ...]:
-    """Return the names of the attributes."""
-    return tuple(ATTRIBUTES)

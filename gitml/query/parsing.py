@@ -17,14 +17,14 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from queue import SimpleQueue
-from typing import IO, TYPE_CHECKING, TypeAlias
+from typing import IO, TYPE_CHECKING, Self, TypeAlias
 
 from gitml.errors import DamagedError
 from gitml.query.rows import Row, to_row
 from gitml.records import load_run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
     from concurrent.futures import Future
 
 Order: TypeAlias = tuple[str, dict[str, bytes]]
@@ -54,7 +54,7 @@ def parse(order: Order) -> Answer:
     return to_row(run)
 
 
-def parse_all(orders: Iterable[Order], total: int) -> Iterator[Answer]:
+def parse_all(orders: Iterable[Order], total: int) -> Generator[Answer]:
     """Yield the row of every run, in order, a bounded number in memory at a time."""
     workers = min(_processors(), _MOST) if total > ALONE else 0
     if workers < 2 or not sys.executable:  # noqa: PLR2004 - one would only add to the work
@@ -92,10 +92,10 @@ class _Pool:
         for _ in range(size):
             self._idle.put(_start())
 
-    def __enter__(self) -> _Pool:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *raised: object) -> None:
         self._threads.shutdown(cancel_futures=True)
         for _ in range(self._size):
             _stop(self._idle.get())
@@ -153,6 +153,7 @@ def _stop(worker: subprocess.Popen[bytes] | None) -> None:
     if worker is not None:
         worker.kill()
         for pipe in (worker.stdin, worker.stdout):
+            assert pipe is not None
             with contextlib.suppress(OSError):
-                pipe.close()  # type: ignore[union-attr] - both are pipes
+                pipe.close()
         worker.wait()

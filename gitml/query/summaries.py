@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gitml.query.schema import ATTRIBUTES
+from gitml.query.writing import labels
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from gitml.query.index import Connection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,3 +65,59 @@ class Tombstone:
     """Who, as ``Name <email>``."""
     reason: str | None = None
     """Why, if it was said."""
+
+
+def experiments(connection: Connection, *, counted: bool) -> list[ExperimentSummary]:
+    """Return the experiments by name: ledgers, and those that only have hot runs so far."""
+    query = "SELECT slug, name, deleted FROM ledger"
+    ledgers = {slug: (name, deleted) for slug, name, deleted in connection.execute(query)}
+    names = labels({slug: name for slug, (name, _) in ledgers.items()})
+    hot = "SELECT slug, experiment FROM run INDEXED BY run_unsealed WHERE NOT sealed"
+    for slug, name in connection.execute(hot):
+        names.setdefault(slug, name)
+    statuses: dict[str, dict[str, int]] = {}
+    newest: dict[str, tuple[str, int]] = {}
+    if counted:
+        query = "SELECT slug, status, count(*) FROM run WHERE deleted = 0 GROUP BY slug, status"
+        for slug, status, count in connection.execute(query):
+            statuses.setdefault(slug, {})[status] = count
+        query = (
+            "SELECT name, created FROM run WHERE slug = ? AND deleted = 0 "
+            "ORDER BY created DESC, id LIMIT 1"
+        )
+        newest = {slug: connection.execute(query, (slug,)).fetchone() for slug in statuses}
+    return [
+        ExperimentSummary(
+            name=name,
+            slug=slug,
+            statuses=statuses.get(slug, {}),
+            newest=newest[slug][0] if slug in newest else None,
+            created=newest[slug][1] if slug in newest else None,
+            deleted=bool(ledgers.get(slug, ("", 0))[1]),
+        )
+        for slug, name in sorted(names.items(), key=lambda item: (item[1].casefold(), item[0]))
+    ]
+
+
+def key_numbers(connection: Connection) -> dict[tuple[str, str], int]:
+    """Return the number of each key by (kind, name), in order of the names."""
+    query = "SELECT kind, name, n FROM key WHERE runs > 0 ORDER BY name"
+    return {(kind, name): number for kind, name, number in connection.execute(query)}
+
+
+def keys(numbers: Mapping[tuple[str, str], int]) -> Keys:
+    """Return the names of keys, and of attributes."""
+    names: dict[str, list[str]] = {"metrics": [], "params": [], "tags": []}
+    for kind, name in numbers:
+        names[kind].append(name)
+    lists = {kind: tuple(found) for kind, found in names.items()}
+    return Keys(**lists, attributes=tuple(ATTRIBUTES))
+
+
+def tombstones(connection: Connection) -> list[Tombstone]:
+    """Return the purged runs, the latest first."""
+    query = 'SELECT run_id, slug, at, "by", reason FROM tombstone ORDER BY at DESC, run_id, slug'
+    return [
+        Tombstone(run_id=run_id, slug=slug, at=at, by=by, reason=reason)
+        for run_id, slug, at, by, reason in connection.execute(query)
+    ]

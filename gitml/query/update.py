@@ -7,6 +7,7 @@ included: whoever lists later also writes later.
 from __future__ import annotations
 
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gitml import names
@@ -18,10 +19,11 @@ from gitml.store import live, state, walk
 from gitml.store.walk import RUNS, TOMBSTONES, LedgerChange, Problem, Seen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from gitml.model import Run
     from gitml.query.index import Connection
+    from gitml.query.parsing import Order
     from gitml.store.git import Repository
     from gitml.store.walk import Listing
 
@@ -101,9 +103,8 @@ class _Update:
             if head != oid:
                 kinds = {k: o for k, o in ((RUNS, runs), (TOMBSTONES, tombstones)) if o is not None}
                 seen = Seen(head=head, experiment=experiment, kinds=kinds)
-                change = walk.read_ledger(
-                    self._repository, slug, oid, seen, lambda kind, slug=slug: self._buckets(slug, kind)
-                )
+                buckets = partial(self._buckets, slug)
+                change = walk.read_ledger(self._repository, slug, oid, seen, buckets)
                 self._store(change)
                 self._store_ledger(change)
 
@@ -163,9 +164,7 @@ class _Update:
         query = "SELECT run_id, oid FROM tombstone WHERE slug = ? AND run_id >= ? AND run_id < ?"
         old = dict(self._db.execute(query, (slug, bucket, f"{bucket}g")))
         for run_id in old.keys() - entries.keys():
-            self._db.execute(
-                "DELETE FROM tombstone WHERE slug = ? AND run_id = ?", (slug, run_id)
-            )
+            self._db.execute("DELETE FROM tombstone WHERE slug = ? AND run_id = ?", (slug, run_id))
             self._touched.add(run_id)
         for run_id, oid in entries.items():
             if old.get(run_id) != oid:
@@ -214,7 +213,7 @@ class _Update:
         """Read runs of which there is one copy."""
         problems: dict[str, str] = {}
 
-        def orders() -> Iterator[tuple[str, dict[str, bytes]]]:
+        def orders() -> Generator[Order]:
             read = walk.read_runs(self._repository, [tree for _, tree in alone])
             with closing(read):
                 for (run_id, _), found in zip(alone, read, strict=True):

@@ -28,7 +28,7 @@ from gitml.query.keys import (
     unknown,
 )
 from gitml.query.schema import ATTRIBUTES, NUMBER, TIME, VIEWS
-from gitml.query.tokens import Token, strictly_quote, tokens
+from gitml.query.tokens import EXAMPLE, Token, strictly_quote, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,7 +45,7 @@ _FACES = {
     (PARAMS, faces.TEXT): "CASE typeof({k}.value) WHEN 'text' THEN {k}.value END",
     (TAGS, faces.NUMBER): "{k}.number",
 }
-_QUOTES_HINT = "Text takes single quotes: 'forest'. Double quotes are for names: metrics.\"val/loss\""
+_QUOTES_HINT = "Text takes single quotes, 'forest', and names double ones, metrics.\"val/loss\""
 
 
 @dataclass(slots=True)
@@ -170,7 +170,7 @@ def _dotted(found: Sequence[Token], at: int, view: View, *, nested: bool) -> str
     close = [f"{n}.{'.'.join(rest)}" for n in nearest(head, NAMESPACES, 1)]
     raise InputError(
         f"{visible(token.text, 60)} is neither a metric nor a param, tag or attribute.",
-        hint=f"did you mean {visible(close[0])}?" if close else "Write metrics.X, params.X or tags.X",
+        hint=f"did you mean {visible(close[0])}?" if close else EXAMPLE,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from gitml.names import EXPERIMENTS
 from gitml.query.schema import HEAD
@@ -11,7 +11,6 @@ from gitml.store.ledger import slug_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
 
     from gitml.query.index import Connection
     from gitml.query.rows import Row
@@ -36,7 +35,7 @@ class _Plan(NamedTuple):
 
 
 def labels(ledgers: Mapping[str, str]) -> dict[str, str]:
-    """Return how each experiment is called, by slug; of two with one name the later slug says so."""
+    """Return what each experiment is called, by slug; the later of two with one name adds it."""
     taken: set[str] = set()
     out = {}
     for slug, name in sorted(ledgers.items()):
@@ -53,29 +52,27 @@ class RowWriter:
         self._db = connection
         self._ledgers = dict(connection.execute("SELECT slug, name FROM ledger"))
         self._labels = labels(self._ledgers)
-        self._keys = {(k, name): n for n, k, name in connection.execute("SELECT n, kind, name FROM key")}
+        keys = connection.execute("SELECT n, kind, name FROM key")
+        self._keys = {(kind, name): n for n, kind, name in keys}
         self._uses: Counter[int] = Counter()
         self._goals: dict[int, tuple[int, str]] = {}
         self._plans: dict[str, _Plan] = {}
         self._next = 1 + connection.execute("SELECT coalesce(max(n), 0) FROM run").fetchone()[0]
         self._pending: dict[str, list[list[Any]]] = defaultdict(list)
 
-    def __enter__(self) -> RowWriter:
+    def __enter__(self) -> Self:
         """Return the writer."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
-        """Write what is left."""
+    def __exit__(self, kind: type[BaseException] | None, *raised: object) -> None:
+        """Write what is left, unless something was raised."""
         if kind is None:
             self._flush()
             changes = [(by, n) for n, by in self._uses.items() if by]
             self._db.executemany("UPDATE key SET runs = runs + ? WHERE n = ?", changes)
-            self._db.executemany(
-                "UPDATE key SET goal_at = ?1, goal = ?2 WHERE n = ?3 AND coalesce(goal_at, 0) <= ?1",
-                [(at, goal, n) for n, (at, goal) in self._goals.items()],
-            )
+            said = [(at, goal, n, at) for n, (at, goal) in self._goals.items()]
+            newer = "UPDATE key SET goal_at = ?, goal = ? WHERE n = ? AND coalesce(goal_at, 0) <= ?"
+            self._db.executemany(newer, said)
 
     def plan(self, run_id: str, trees: Mapping[str, str], logs: str) -> bool:
         """Say whether a run must be read: it is made of other copies than its row was.
@@ -86,10 +83,11 @@ class RowWriter:
         ledgers = [p[len(EXPERIMENTS) :] for p in trees if p.startswith(EXPERIMENTS)]
         slug = min(ledgers, default=None)
         query = "SELECT n, made_of, sealed, slug, named FROM run WHERE id = ?"
-        n, was, *home, named = self._db.execute(query, (run_id,)).fetchone() or (None,) * 5
-        if n is None or was != made_of:
-            self._plans[run_id] = _Plan(n, made_of, bool(logs), slug)
+        found = self._db.execute(query, (run_id,)).fetchone()
+        if found is None or found[1] != made_of:
+            self._plans[run_id] = _Plan(found and found[0], made_of, bool(logs), slug)
             return True
+        n, _, *home, named = found
         if home != [slug is not None, slug or home[1]]:
             self._db.execute(
                 "UPDATE run SET sealed = ?, slug = ?, experiment = ? WHERE n = ?",
@@ -163,13 +161,13 @@ class RowWriter:
         for table, rows in self._pending.items():
             marks = ", ".join("?" * counts[table])
             names = " (" + ", ".join(f'"{c}"' for c in _RUN) + ")" if table == "run" else ""
-            # OR REPLACE: a run that is read again keeps its number; names that only differ in
-            # what cannot be stored (lone surrogates) become one.
-            self._db.executemany(f"INSERT OR REPLACE INTO {table}{names} VALUES ({marks})", rows)  # noqa: S608
+            # OR REPLACE: names that only differ in what SQLite cannot keep become one.
+            insert = f"INSERT OR REPLACE INTO {table}{names} VALUES ({marks})"  # noqa: S608 - ours
+            self._db.executemany(insert, rows)
         self._pending.clear()
 
     def rename(self) -> None:
-        """Give every run its experiment's present name, after ledgers came, went or were renamed."""
+        """Give every run its experiment's present name, after ledgers came, went or changed."""
         self._db.executemany(
             "UPDATE run SET experiment = ? WHERE slug = ? AND sealed AND experiment <> ?",
             ((label, slug, label) for slug, label in self._labels.items()),

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from itertools import islice, repeat
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from gitml import names
 from gitml.codec import STORED_LIMIT, load_stored
@@ -22,7 +22,7 @@ from gitml.records import ARTIFACTS_YAML, METRICS_YAML, PARAMS_YAML, RUN_YAML
 from gitml.store.git import parse_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
     from gitml.store.git import Entry, Object, Repository
 
@@ -95,6 +95,10 @@ class RunFiles(NamedTuple):
     tree: str
     files: dict[str, bytes]
     problem: str | None = None
+
+
+class _Reader(Protocol):
+    def get(self, revision: str, limit: int | None = None) -> Object | None: ...
 
 
 class _Unreadable(Exception):  # noqa: N818 - never leaves this module
@@ -182,21 +186,23 @@ def read_ledger(
 def _read_experiment(
     repository: Repository, change: LedgerChange, found: Entry | None
 ) -> tuple[str, bool]:
-    """Put ``experiment.yaml`` into ``change`` if it changed; return its oid and whether it failed."""
+    """Put ``experiment.yaml`` into ``change`` if it changed; return its oid, and if that failed."""
     what = f"{names.experiment_ref(change.slug)}:experiment.yaml"
-    try:
-        if found is None:
-            raise _Unreadable("it is missing")
-        if found.oid != change.seen.experiment:
+    sentence = f"{what} is missing."
+    if found is not None and found.oid == change.seen.experiment:
+        return found.oid, False
+    if found is not None:
+        try:
             data = _get(repository, found.oid, "blob", STORED_LIMIT).data
             change.document = load_stored(data, what)
-    except (_Unreadable, DamagedError) as error:
-        sentence = (
-            str(error) if isinstance(error, DamagedError) else f"{what} cannot be read: {error}."
-        )
-        change.problems.append(Problem(f"ledger {change.slug}", what, sentence))
-        return change.seen.experiment, True
-    return found.oid, False
+        except _Unreadable as why:
+            sentence = f"{what} cannot be read: {why}."
+        except DamagedError as error:
+            sentence = error.message
+        else:
+            return found.oid, False
+    change.problems.append(Problem(f"ledger {change.slug}", what, sentence))
+    return change.seen.experiment, True
 
 
 def _read_kind(
@@ -257,14 +263,14 @@ def read_tombstone(repository: Repository, oid: str) -> tuple[str, int, str | No
     return str(document.get("by") or ""), at, None if reason is None else str(reason)
 
 
-def read_runs(repository: Repository, trees: Sequence[str]) -> Iterator[RunFiles]:
+def read_runs(repository: Repository, trees: Sequence[str]) -> Generator[RunFiles]:
     """Yield the YAML files of run trees, in order, a few in memory at a time."""
     plans: list[tuple[list[tuple[str, str]], str | None]] = []
     for found in _many(repository, trees, "tree", TREE_LIMIT):
         try:
-            if isinstance(found, str):
-                raise _Unreadable(found)
-            plans.append((_plan(_parse(found, repository)), None))
+            plans.append(
+                ([], found) if isinstance(found, str) else (_plan(repository, found), None)
+            )
         except _Unreadable as why:
             plans.append(([], str(why)))
     oids = [oid for wanted, _ in plans for _, oid in wanted]
@@ -280,9 +286,9 @@ def read_runs(repository: Repository, trees: Sequence[str]) -> Iterator[RunFiles
         yield RunFiles(tree, files, wrong)
 
 
-def _plan(entries: Iterable[Entry]) -> list[tuple[str, str]]:
+def _plan(repository: Repository, tree: Object) -> list[tuple[str, str]]:
     """Return (name, oid) of the files to read."""
-    wanted = [e for e in entries if e.name in _WANTED]
+    wanted = [e for e in _parse(tree, repository) if e.name in _WANTED]
     for entry in wanted:
         if entry.mode not in FILE_MODES:
             raise _Unreadable(f"{entry.name} is not a file")
@@ -324,10 +330,10 @@ def _get(repository: Repository, oid: str, kind: str, limit: int) -> Object:
     return found
 
 
-def _lives(reader: object, zero: str) -> bool:
+def _lives(reader: _Reader, zero: str) -> bool:
     """Say whether git still answers, as it does after an object that is too large."""
     try:
-        return reader.get(zero) is None  # type: ignore[attr-defined,no-any-return]
+        return reader.get(zero) is None
     except (DamagedError, OSError):
         return False
 

@@ -118,8 +118,8 @@ def write_commits(path, commits):
     ) as process:
         out = process.stdin
         for ref, files in commits:
-            out.write(b"commit %s\ncommitter %s 1767323045 +0000\ndata 0\n" % (ref.encode(), WHO.encode()))
-            out.write(b"deleteall\n")
+            out.write(b"commit %s\ncommitter %s 1767323045 +0000\n" % (ref.encode(), WHO.encode()))
+            out.write(b"data 0\ndeleteall\n")
             for name, data in files:
                 out.write(b"M 100644 inline %s\ndata %d\n%s\n" % (name.encode(), len(data), data))
             out.write(b"\n")
