@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from gitml import names
 from gitml.codec import STORED_LIMIT, dump, dump_edits, load_stored
-from gitml.errors import BeatenError, DamagedError, GitmlError, NotFoundError
+from gitml.errors import BeatenError, DamagedError, GitmlError, NotFoundError, RefusedError
 from gitml.model import SCHEMA, iso
 from gitml.records import RUN_YAML
 from gitml.store import live
@@ -23,7 +23,7 @@ from gitml.store.git import RefUpdate
 from gitml.store.points import Collector
 from gitml.store.runtree import put_run
 from gitml.store.state import is_merged, join, read_tree
-from gitml.store.write import ENDED, TRIES, Base, new_edit
+from gitml.store.write import ENDED, TRIES, new_edit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -345,24 +345,28 @@ def purge(
     run_id: str,
     *,
     experiment: str,
-    bases: Sequence[Base],
     committer: str,
     now: int,
     reason: str | None = None,
 ) -> None:
     """Remove a run for good, leaving a tombstone in its ledger that beats every copy.
 
-    Its bytes stay in the ledger's history. ``bases`` is what `locate` found.
-    Raises `BeatenError` when another writer was first.
+    Its bytes stay in the ledger's history. Raises `NotFoundError` if there is no
+    copy of it, `RefusedError` if it was purged before, and `BeatenError` when
+    another writer was first.
     """
-    known = ledgers(repository)
+    refs = repository.refs(names.EXPERIMENTS, names.REMOTES)
+    known = _ledgers(repository, refs)
+    if _tombstones(repository, known, [run_id]):
+        raise RefusedError(f"The run {run_id[:12]} was purged before, and that is final.")
     hot = repository.resolve(names.run_ref(run_id))
-    if hot is None and not bases and run_id not in live.live_ids(repository.home):
-        raise NotFoundError(f"There is no run {run_id[:12]}")
     below = f"{run_id[:2]}/{run_id}"
     slugs = [
         s for s, (oid, _) in known.items() if repository.resolve(f"{oid}:runs/{below}") is not None
     ]
+    elsewhere = any(ref.endswith(f"/runs/{run_id}") for ref in refs)
+    if not (hot or slugs or elsewhere or run_id in live.live_ids(repository.home)):
+        raise NotFoundError(f"There is no run {run_id[:12]}")
     taken = {slug: name for slug, (_, name) in known.items()}
     slugs = slugs or [slug_of(experiment, taken)]
     stone = {"schema": SCHEMA, "id": run_id, "by": committer, "at": iso(now), "reason": reason}

@@ -16,8 +16,8 @@ from gitml.errors import DamagedError, GitmlError, InputError, NotFoundError, Re
 from gitml.store import ledger, live
 from gitml.store.git import RefUpdate
 from gitml.store.points import Collector
-from gitml.store.state import join, read_tree, view
 from gitml.store.runtree import put_run
+from gitml.store.state import join, read_tree, view
 from gitml.store.write import ENDED, Base, Change, fold_many, new_edit
 from gitml.tracking.recorder import VALUE_LIMIT, author, who
 
@@ -93,7 +93,6 @@ def purge(repository: Repository, run: Run, *, now: int, reason: str | None = No
         repository,
         run.id,
         experiment=run.experiment,
-        bases=_copies(repository, [run.id])[run.id],
         committer=author(repository),
         now=now,
         reason=reason,

@@ -211,7 +211,7 @@ def test_a_purge_is_final(repo, store, git):
     edit.purge(store, run, now=NOW, reason="personal data")
     with pytest.raises(RefusedError, match="purged, and that is final"):
         edit.set_tags(store, [run], {"team": "ads"}, now=NOW)
-    with pytest.raises(RefusedError, match="purged, and that is final"):
+    with pytest.raises(RefusedError, match="purged before, and that is final"):
         edit.purge(store, run, now=NOW)
     stone = git(repo, "show", f"refs/gitml/experiments/churn:tombstones/{run.id[:2]}/{run.id}")
     assert "reason: personal data\n" in stone
