@@ -56,6 +56,14 @@ COMMANDS: dict[str, Entry] = {
     ),
     "sql": Entry("gitml.commands.sql", "Find", "Query the runs with SQL, read-only."),
     "export": Entry("gitml.commands.export", "Find", "Export runs as CSV, JSON or Parquet."),
+    "artifacts": Entry(
+        "gitml.commands.artifacts", "Find", "List the files of a run, or get them."
+    ),
+    "source": Entry(
+        "gitml.commands.source",
+        "Find",
+        "Bring back the code that a run was made from, in a new folder.",
+    ),
     "tag": Entry(
         "gitml.commands.tag", "Look after", "Set tags of runs, take them off, or show them."
     ),

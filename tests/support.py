@@ -166,3 +166,11 @@ ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 def without_color(text):
     """Return what a terminal shows of ``text``."""
     return ESCAPE.sub("", text)
+
+
+def assert_golden(path, text):
+    """Compare ``text`` with a file; ``UPDATE_GOLDEN=1 pytest …`` writes the file instead."""
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="\n")
+    assert text == path.read_text(encoding="utf-8"), f"UPDATE_GOLDEN=1 pytest writes {path.name}"

@@ -61,7 +61,7 @@ def diff(
     store, screen = session.store(), session.screen
     sources = _sources(store, found)
     if patch and not as_json:
-        _patch(screen, store, sources)
+        _patch(session, store, sources)
     elif only_source and not as_json:
         _stat(screen, store, sources, everything=True)
     else:
@@ -84,14 +84,19 @@ class _Source(NamedTuple):
     before: str | None
     after: str | None
     missing: str | None
-    """The name of the run whose source is not here."""
+    """Which source cannot be compared, if one cannot."""
 
 
 def _sources(store: Repository, runs: Sequence[Run]) -> list[_Source]:
     trees = [_tree(store, run) for run in runs]
     found = []
     for run, tree in zip(runs[1:], trees[1:], strict=True):
-        missing = runs[0].name if trees[0] is None else run.name if tree is None else None
+        without = runs[0] if trees[0] is None else run if tree is None else None
+        missing = None
+        if without is not None:
+            recorded = without.source.tree or without.source.commit
+            there = "is not in this repository" if recorded else "was not recorded"
+            missing = f"the source of {without.name} {there}"
         found.append(_Source(runs[0].name, run.name, trees[0], tree, missing))
     return found
 
@@ -133,9 +138,10 @@ def _draw(screen: Screen, runs: Sequence[Run], compared: Comparison, *, everythi
         del parts["PACKAGES"]
     shown = {title: _chosen(facts, everything=everything) for title, facts in parts.items()}
     shown = {title: facts for title, facts in shown.items() if facts}
-    columns = [Column(run.name, right=True, widest=28) for run in runs]
+    columns = [Column(run.name, right=True, widest=28, narrowest=12) for run in runs]
     if pair:
-        columns.append(Column("change", widest=36))
+        columns.append(Column("change"))
+        columns += [Column("", rank=1)] if screen.terminal else []
     rows: list[list[Piece]] = []
     for title, facts in shown.items():
         if screen.terminal and rows:
@@ -183,7 +189,7 @@ def _cells(screen: Screen, values: Sequence[Json]) -> list[Piece]:
 
 
 def _change(screen: Screen, values: Sequence[Json], goal: str | None, *, pair: bool) -> list[Piece]:
-    """Return the cell of what changed, for two runs."""
+    """Return the cells of what changed, for two runs: on a terminal with a remark."""
     from gitml.output import Cell, exact, signed
     from gitml.query.compare import improvement
 
@@ -191,13 +197,13 @@ def _change(screen: Screen, values: Sequence[Json], goal: str | None, *, pair: b
         return []
     before, after = values
     if goal is None or before is None or after is None:
-        return ["" if screen.terminal else screen.absent]
+        return ["", ""] if screen.terminal else [screen.absent]
     if not screen.terminal:
         return [exact(after - before)]
     better = improvement(before, after, goal)
     sign, style = {1: ("▲", "good"), -1: ("▼", "bad"), 0: (" ", "dim")}[better]
-    note = "  (lower is better)" if goal == "min" else ""
-    return [Cell(f"{sign}  {signed(after - before)}{note}", style)]
+    note = "(lower is better)" if goal == "min" else ""
+    return [Cell(f"{sign}  {signed(after - before)}", style), Cell(note, "dim")]
 
 
 def _fact(screen: Screen, label: str, lines: Sequence[str]) -> None:
@@ -232,7 +238,7 @@ def _stat(
         if screen.terminal and len(sources) > 1:
             screen.line("  ", _head(f"SOURCE of {source.run}"))
         if source.missing is not None:
-            lines = [f"the source of {source.missing} is not in this repository"]
+            lines = [source.missing]
         elif source.before == source.after:
             lines = ["same"]
         else:
@@ -246,20 +252,21 @@ def _stat(
                 screen.line("source  ", line if len(sources) == 1 else f"{source.run}  {line}")
             continue
         _fact(screen, "SOURCE" if len(sources) == 1 else " ", lines)
-    if screen.terminal and any(s.missing is None and s.before != s.after for s in sources):
+    differing = [s for s in sources if s.missing is None and s.before != s.after]
+    if screen.terminal and differing:
         screen.line()
-        pair = f"{quoted(sources[-1].first)} {quoted(sources[-1].run)}"
+        pair = f"{quoted(differing[-1].first)} {quoted(differing[-1].run)}"
         screen.commands(f"gitml diff {pair} --patch")
 
 
-def _patch(screen: Screen, store: Repository, sources: Sequence[_Source]) -> None:
+def _patch(session: Session, store: Repository, sources: Sequence[_Source]) -> None:
     styles = {"+": "good", "-": "bad", "@": "act", "d": "head"}
     for source in sources:
         if source.missing is not None:
-            screen.line(f"The source of {source.missing} is not in this repository.")
+            session.say(f"{source.missing[:1].upper()}{source.missing[1:]}.")
         elif source.before != source.after:
             for line in _git_diff(store, source, "--patch").split("\n")[:-1]:
-                screen.code(line, style=styles.get(line[:1], ""))
+                session.screen.code(line, style=styles.get(line[:1], ""))
 
 
 def _json(

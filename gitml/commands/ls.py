@@ -124,17 +124,19 @@ def _runs(session: Session, index: Index, asked: _Asked, form: str | None) -> No
 
 
 def _chosen(index: Index, columns: str) -> list[str]:
-    from gitml.output.runs import METRICS, PARAMS, TAGS, whole_key
+    """Return the keys that ``--columns`` names; raise `InputError` for one that no run has."""
+    from gitml.query.keys import resolve
 
     keys = index.keys()
-    known = [
-        *(PARAMS + name for name in keys.params),
-        *(METRICS + name for name in keys.metrics),
-        *(TAGS + name for name in keys.tags),
-    ]
-    asked = [text.strip() for text in columns.split(",")]
-    asked = ["created" if text == "age" else text for text in asked if text]
-    return list(dict.fromkeys(whole_key(text, known) for text in asked))
+    words = {"last": "", "value": "", "min": "_min", "max": "_max"}
+    chosen = []
+    for text in filter(None, map(str.strip, columns.split(","))):
+        key = resolve(text, keys)
+        if key.kind == "attributes":
+            chosen.append("created" if key.name == "age" else key.name)
+        else:
+            chosen.append(f"{key.kind}{words[key.column]}.{key.name}")
+    return list(dict.fromkeys(chosen))
 
 
 def _as_data(screen: Screen, index: Index, runs: Sequence[Run], asked: _Asked, form: str) -> None:

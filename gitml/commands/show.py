@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import click
@@ -11,13 +12,15 @@ from gitml.model import SCHEMA, iso
 from gitml.names import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from gitml.commands.options import Session
-    from gitml.model import Run
+    from gitml.model import Json, Run
     from gitml.output import Piece, Screen
     from gitml.store.git import Repository
 
+AT_ONCE = 3
+"""Edits of one moment that are still shown one by one."""
 POINTS_LIMIT = 50_000
 """Points up to which curves are drawn: reading them takes about a tenth of a second."""
 
@@ -53,7 +56,7 @@ def show(session: Session, *, run: str, edits: bool, as_json: bool, as_yaml: boo
 
 def _edits(session: Session, run: Run, form: str | None) -> None:
     from gitml.codec import load_json
-    from gitml.output import Column, exact
+    from gitml.output import Column
     from gitml.store.history import edits_of
 
     screen = session.screen
@@ -69,9 +72,27 @@ def _edits(session: Session, run: Run, form: str | None) -> None:
         heads = (
             ["WHEN", "WHO", "WHAT", "VALUE"] if screen.terminal else ["at", "by", "key", "value"]
         )
-        columns = [Column(head, rank=head == "WHO", widest=60) for head in heads]
-        rows = [[str(e["at"]), str(e["by"]), str(e["key"]), exact(e["value"])] for e in edits]
-        screen.table(columns, rows)
+        columns = [
+            Column(head, rank=head == "WHO", widest=72, narrowest=24 if head == "VALUE" else 99)
+            for head in heads
+        ]
+        screen.table(columns, _lines(screen, edits))
+
+
+def _lines(screen: Screen, edits: Sequence[Mapping[str, Json]]) -> list[list[str]]:
+    """Return a row for each edit; a terminal gets what came in one moment as one."""
+    if not screen.terminal:
+        return [[e["at"], e["by"], e["key"], screen.value(e["value"])] for e in edits]
+    rows = []
+    for (at, by), group in itertools.groupby(edits, lambda e: (e["at"], e["by"])):
+        when, who = at[:19].replace("T", " "), by.partition(" <")[0]
+        stated = sorted(group, key=lambda e: e["key"])
+        if len(stated) > AT_ONCE:
+            keys = ", ".join(e["key"] for e in stated)
+            rows.append([when, who, f"{len(stated)} facts", keys])
+        else:
+            rows += [[when, who, e["key"], screen.value(e["value"])] for e in stated]
+    return rows
 
 
 def _page(session: Session, run: Run, status: str) -> None:

@@ -10,13 +10,15 @@ import click
 from gitml.commands.options import command, csv_option, json_option, one_format
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gitml.commands.options import Session
 
 
 @command(
     examples=[
         'gitml sql "select experiment, count(*) as runs from runs group by experiment"',
-        'gitml sql "select name, metrics.auc from runs order by 2 desc limit 5" --json',
+        "gitml sql \"select run, last from metrics where name = 'auc' order by 2\" --json",
     ],
     exits=[3, 5, 6, 8],
 )
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
 def sql(session: Session, *, query: str, as_json: bool, as_csv: bool) -> None:
     """Query the runs with SQL, read-only.
 
-    QUERY is one SELECT of SQLite; - reads it from stdin.
+    QUERY is one SELECT of SQLite; - reads it from stdin. The tables are runs (all
+    attributes), metrics (run_id, run, experiment, name, last, step, min, max, count,
+    goal), params, tags (run_id, run, experiment, name, value), inputs and artifacts.
     """
     form = one_format(as_json=as_json, as_csv=as_csv)
     if query == "-":
@@ -35,8 +39,20 @@ def sql(session: Session, *, query: str, as_json: bool, as_csv: bool) -> None:
     with session.index() as index:
         heads, rows = index.sql(query)
         if form == "json":
-            screen.json(columns=heads, rows=(list(row) for row in rows))
+            names = _distinct(heads)
+            screen.json(columns=names, rows=(dict(zip(names, row, strict=True)) for row in rows))
         elif form == "csv":
             screen.csv(heads, rows)
         else:
             screen.grid(heads, rows)
+
+
+def _distinct(heads: Sequence[str]) -> list[str]:
+    """Return names of columns, a number behind those that are there already."""
+    names: list[str] = []
+    for head in heads:
+        name, number = head, 2
+        while name in names:
+            name, number = f"{head}_{number}", number + 1
+        names.append(name)
+    return names

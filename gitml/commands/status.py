@@ -36,6 +36,7 @@ def status(session: Session, *, as_json: bool) -> None:
         experiments = [each for each in index.experiments() if not each.deleted]
         running = index.search(status="running")
         doubts = session.doubts(index, running)
+        newest = index.search(limit=1)
     going = {run.id for run in running}
     hot = session.store().refs(RUNS)
     unpacked = sum(ref.rpartition("/")[2] not in going for ref in hot)
@@ -47,6 +48,8 @@ def status(session: Session, *, as_json: bool) -> None:
         )
     elif experiments:
         _draw(session, experiments, running, doubts, unpacked)
+        if session.screen.terminal:
+            _suggest(session, experiments, newest, unpacked)
     else:
         session.say("There are no runs here yet.", hint=HOW_TO_BEGIN)
 
@@ -58,7 +61,6 @@ def _draw(
     doubts: dict[str, str],
     unpacked: int,
 ) -> None:
-    from gitml.output import quoted
     from gitml.output.runs import by_newest, experiments_table, running_table
 
     screen = session.screen
@@ -72,7 +74,20 @@ def _draw(
     if running:
         screen.line()
         running_table(screen, running[:MOST], doubts, session.now)
-    if screen.terminal:
-        third = "gitml pack" if unpacked >= PACK_FROM else "gitml --help"
-        screen.line()
-        screen.commands(f"gitml ls -e {quoted(ordered[0].name)}", "gitml show latest", third)
+
+
+def _suggest(
+    session: Session, experiments: Sequence[ExperimentSummary], newest: Sequence[Run], unpacked: int
+) -> None:
+    from gitml.output import quoted
+    from gitml.output.runs import by_newest, leading_metrics
+
+    third = "gitml --help"
+    for metric in leading_metrics(newest)[:1]:
+        third = f"gitml diff {quoted(f'best:{metric}')} latest"
+    if unpacked >= PACK_FROM:
+        third = "gitml pack"
+    session.screen.line()
+    session.screen.commands(
+        f"gitml ls -e {quoted(by_newest(experiments)[0].name)}", "gitml show latest", third
+    )

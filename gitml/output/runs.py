@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from gitml.errors import NotFoundError
 from gitml.model import iso
-from gitml.names import did_you_mean, visible
 from gitml.output.screen import Cell, Column
 from gitml.output.words import duration, span
 from gitml.query.compare import alike, goal_of
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
     from gitml.query.summaries import ExperimentSummary
 
 METRICS, PARAMS, TAGS = "metrics.", "params.", "tags."
+LOWEST, HIGHEST = "metrics_min.", "metrics_max."
 
 ATTRIBUTES: dict[str, Callable[[Run], Json]] = {
     "id": lambda run: run.id,
@@ -61,15 +60,18 @@ CSV_TAIL = ("note", "commit", "branch", "dirty")
 
 
 def value_of(run: Run, key: str) -> Json:
-    """Return a run's value for an attribute, ``metrics.x``, ``params.x`` or ``tags.x``."""
-    if key.startswith(METRICS):
-        metric = run.metrics.get(key[len(METRICS) :])
-        return None if metric is None else metric.last
-    if key.startswith(PARAMS):
-        return run.params.get(key[len(PARAMS) :])
-    if key.startswith(TAGS):
-        return run.tags.get(key[len(TAGS) :])
-    return ATTRIBUTES[key](run)
+    """Return a run's value for a key: ``duration``, ``metrics.auc``, ``metrics_min.loss``."""
+    kind, dot, name = key.partition(".")
+    if not dot:
+        return ATTRIBUTES[key](run)
+    if f"{kind}." == PARAMS:
+        return run.params.get(name)
+    if f"{kind}." == TAGS:
+        return run.tags.get(name)
+    metric = run.metrics.get(name)
+    if metric is None:
+        return None
+    return {METRICS: metric.last, LOWEST: metric.min, HIGHEST: metric.max}[f"{kind}."]
 
 
 def keys_of(runs: Iterable[Run]) -> list[str]:
@@ -83,24 +85,6 @@ def keys_of(runs: Iterable[Run]) -> list[str]:
         tags.update(run.tags)
     found = ((PARAMS, params), (METRICS, metrics), (TAGS, tags))
     return [prefix + name for prefix, names in found for name in sorted(names)]
-
-
-def whole_key(text: str, known: Sequence[str]) -> str:
-    """Return the key that ``text`` means: itself, or a metric's, param's or tag's short name.
-
-    Raises `NotFoundError` with near ones if there is none.
-    """
-    if text in ATTRIBUTES or text in known:
-        return text
-    for prefix in (METRICS, PARAMS, TAGS):
-        if prefix + text in known:
-            return prefix + text
-    short = [key.partition(".")[2] for key in known]
-    near = did_you_mean(text, [*known, *short, *ATTRIBUTES])
-    raise NotFoundError(
-        f"No run has a value for {visible(text, 80)}",
-        hint=near or "give a metric, a param, a tag or an attribute such as duration",
-    )
 
 
 def titles(keys: Sequence[str]) -> dict[str, str]:

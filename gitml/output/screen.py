@@ -51,6 +51,8 @@ class Column(NamedTuple):
     """On a narrow screen columns of the greatest rank go first; those of rank 0 stay."""
     widest: int = 40
     """Cells on a terminal, beyond which a value is cut with ``…``."""
+    narrowest: int = UNLIMITED
+    """Cells to which it is cut before any other column goes; by default it is not."""
 
 
 class Screen:
@@ -85,9 +87,9 @@ class Screen:
     def line(self, *pieces: Piece, style: str = "") -> None:
         """Write one line; hostile characters in it are escaped."""
         cells = [p if isinstance(p, Cell) else Cell(p, style) for p in pieces]
-        cells = [Cell(visible(c.text, UNLIMITED), c.style) for c in cells]
+        cells = _stripped([Cell(visible(c.text, UNLIMITED), c.style) for c in cells])
         if not self.color or not any(c.style and c.text for c in cells):
-            self.write("".join(c.text for c in cells).rstrip() + "\n")
+            self.write("".join(c.text for c in cells) + "\n")
             return
         from rich.text import Text
 
@@ -150,29 +152,25 @@ class Screen:
     def _blocks(
         self, columns: Sequence[Column], widths: list[int], room: int, *, fold: bool
     ) -> list[list[int]]:
-        """Return which columns to draw, in blocks; narrow the kept ones if even they do not fit."""
-
-        def total(block: list[int]) -> int:
-            return sum(widths[at] + 2 for at in block) - 2
-
+        """Return which columns to draw, in blocks; take from ``widths`` what does not fit."""
         everything = list(range(len(columns)))
-        if not self.terminal or total(everything) <= room:
+        if not self.terminal or _total(widths, everything) <= room:
             return [everything]
         if fold:
             blocks: list[list[int]] = []
             for at in everything[1:]:
-                if not blocks or total([*blocks[-1], at]) > room:
+                if not blocks or _total(widths, [*blocks[-1], at]) > room:
                     blocks.append([0])
                 blocks[-1].append(at)
             return blocks or [everything]
+        least = [min(w, c.narrowest) for w, c in zip(widths, columns, strict=True)]
         shown = everything
         for at in sorted(everything, key=lambda at: (columns[at].rank, at), reverse=True):
-            if total(shown) <= room or not columns[at].rank:
+            if _total(least, shown) <= room or not columns[at].rank:
                 break
             shown = [kept for kept in shown if kept != at]
-        while shown and total(shown) > room and max(widths[at] for at in shown) > len("ab…"):
-            widest = max(shown, key=lambda at: widths[at])
-            widths[widest] -= 1
+        _narrow(widths, shown, room, least)
+        _narrow(widths, shown, room, [min(w, len("ab…")) for w in widths])
         return [shown]
 
     def _row(
@@ -290,10 +288,12 @@ class Screen:
         self.write(f'{{"schema": {SCHEMA}')
         for key, value in document.items():
             self.write(f', "{key}": ')
-            if isinstance(value, (list, tuple)) or hasattr(value, "__next__"):
+            if hasattr(value, "__next__") or (
+                isinstance(value, list) and all(isinstance(item, (dict, list)) for item in value)
+            ):
                 self._json_list(value)
             else:
-                self.write(self._json_text(value, indent=2))
+                self.write(self._json_text(value, indent=2 if isinstance(value, dict) else None))
         self.write("}\n")
 
     def _json_list(self, items: Iterable[Json]) -> None:
@@ -319,6 +319,29 @@ class Screen:
 
         text = dump(document).decode("utf-8", "surrogatepass")
         self.write(text if not hostile(text) else json_text(document, indent=2) + "\n")
+
+
+def _total(widths: Sequence[int], shown: Sequence[int]) -> int:
+    """Return the cells that columns take, two between them."""
+    return sum(widths[at] + 2 for at in shown) - 2
+
+
+def _narrow(widths: list[int], shown: Sequence[int], room: int, least: Sequence[int]) -> None:
+    """Take cells from the widest columns until they fit, or all are at their least."""
+    while _total(widths, shown) > room:
+        wide = [at for at in shown if widths[at] > least[at]]
+        if not wide:
+            return
+        widths[max(wide, key=lambda at: widths[at])] -= 1
+
+
+def _stripped(cells: list[Cell]) -> list[Cell]:
+    """Return the pieces of a line without the spaces at its end."""
+    while cells:
+        text, style = cells.pop()
+        if text := text.rstrip():
+            return [*cells, Cell(text, style)]
+    return []
 
 
 def _safe(piece: Piece) -> Cell:
