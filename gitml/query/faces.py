@@ -47,11 +47,13 @@ def face(found: Sequence[Token], at: int, is_number: Callable[[Token], bool]) ->
         after = _word(found, last + 1)
     kinds = set()
     if function in _COALESCING:
-        kinds = {_kind(found, i, 1, is_number) for i in _group(found, first)} - {RAW}
+        kinds = {_kind(found, i, 1, is_number) for i in _members(found, found[first].inside)} - {
+            RAW
+        }
     elif after == "between":
         kinds = {_kind(found, last + 2, 1, is_number)}
     elif after == "in" and _word(found, last + 2) == "(":
-        kinds = {_kind(found, i, 1, is_number) for i in _group(found, last + 3)}
+        kinds = {_kind(found, i, 1, is_number) for i in _members(found, last + 2)}
     return kinds.pop() if len(kinds) == 1 else RAW
 
 
@@ -78,29 +80,18 @@ def _keyword(token: Token) -> bool:
 
 def _function(found: Sequence[Token], at: int) -> str:
     """Return the name of the function whose arguments ``found[at]`` is among, or nothing."""
-    depth = 0
-    for i in range(at - 1, 0, -1):
-        word = found[i].word
-        depth += (word == ")") - (word == "(")
-        if depth < 0:
-            return found[i - 1].word if found[i - 1].kind == "name" else ""
-    return ""
+    before = found[at].inside - 1
+    return found[before].word if before >= 0 and found[before].kind == "name" else ""
 
 
-def _group(found: Sequence[Token], at: int) -> list[int]:
-    """Return the positions, inside of the parentheses around ``at``, that begin a member."""
-    start, depth = at, 0
-    while start > 0 and not (depth == 0 and found[start - 1].word == "("):
-        start -= 1
-        depth += (found[start].word == ")") - (found[start].word == "(")
-    members, depth = [start], 0
-    for i in range(start, len(found)):
-        word = found[i].word
-        depth += (word == "(") - (word == ")")
-        if depth < 0:
-            break
-        if depth == 0 and word == ",":
+def _members(found: Sequence[Token], inside: int) -> list[int]:
+    """Return the positions that begin a member of the parentheses opened at ``inside``."""
+    members = [inside + 1]
+    for i in range(inside + 1, len(found)):
+        if found[i].inside == inside and found[i].text == ",":
             members.append(i + 1)
+        elif found[i].inside < inside:
+            break
     return members
 
 

@@ -24,11 +24,13 @@ _TOKEN = re.compile(
   | (?P<quoted>  {_QUOTED} )
   | (?P<number>  0[xX][0-9a-fA-F]+ | (?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)? )
   | (?P<name>    {_ID} )
-  | (?P<op>      \|\| | << | >> | <= | >= | <> | != | == | ->> | -> | [-+*/%<>=&|~,().] )
+  | (?P<op>      \|\| | << | >> | <= | >= | <> | != | == | ->> | -> | /(?!\*) | [-+*%<>=&|~,().] )
     """,
     re.VERBOSE | re.DOTALL,
 )
 _PART = re.compile(rf"{_QUOTED}|[^\s.]+")
+LIMIT = 100_000
+"""Characters of an expression."""
 EXAMPLE = "For example: metrics.auc > 0.9 and params.kind = 'forest'"
 
 
@@ -40,6 +42,8 @@ class Token:
     """text, number, name, quoted, dotted or op."""
     text: str
     """As it is written."""
+    inside: int = -1
+    """Which token opens the parentheses it stands in, -1 outside of all."""
 
     @property
     def word(self) -> str:
@@ -70,8 +74,11 @@ def strictly_quote(name: str) -> str:
 
 def tokens(expression: str) -> list[Token]:
     """Return the tokens of an expression; raise `InputError` unless it is whole and single."""
+    if len(expression) > LIMIT:
+        raise InputError(f"The expression has more than {LIMIT:,} characters.")
     found: list[Token] = []
-    at = depth = 0
+    opened = [-1]
+    at = 0
     while at < len(expression):
         match = _TOKEN.match(expression, at)
         if match is None or not match.lastgroup:
@@ -80,11 +87,14 @@ def tokens(expression: str) -> list[Token]:
         if match.lastgroup == "space":
             continue
         text = match[0]
-        depth += (text == "(") - (text == ")")
-        if depth < 0:
-            raise InputError(f"A ) closes nothing in {_shown(expression)}.", hint=EXAMPLE)
-        found.append(Token(match.lastgroup, text))
-    if depth:
+        if text == ")":
+            opened.pop()
+            if not opened:
+                raise InputError(f"A ) closes nothing in {_shown(expression)}.", hint=EXAMPLE)
+        found.append(Token(match.lastgroup, text, opened[-1]))
+        if text == "(":
+            opened.append(len(found) - 1)
+    if len(opened) > 1:
         raise InputError(f"A ( is not closed in {_shown(expression)}.", hint=EXAMPLE)
     if not found:
         raise InputError("The expression is empty.", hint=EXAMPLE)

@@ -156,7 +156,7 @@ def _dotted(found: Sequence[Token], at: int, view: View, *, nested: bool) -> str
     kind, column = NAMESPACES.get(head.lower(), ("", ""))
     if kind == ATTRIBUTE and name.lower() in ATTRIBUTES:
         _check_attribute(found, at, name.lower())
-        return view.attribute(name.lower())
+        return f"runs.{view.attribute(name.lower())}"
     if kind in _TABLES and (name in known(view.keys, kind) or not known(view.keys, kind)):
         key = Key(kind, name, column)
         face = faces.face(found, at, _is_number)
