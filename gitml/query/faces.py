@@ -25,6 +25,7 @@ _NUMERIC = frozenset(
     "avg total".split()
 )
 _NUMBERS = _NUMERIC | {"true", "false"}
+_KEYWORDS = frozenset("and or not in between like glob is case when then else end where".split())
 _COALESCING = frozenset({"coalesce", "ifnull", "nullif", "iif"})
 
 
@@ -47,9 +48,8 @@ def face(found: Sequence[Token], at: int, is_number: Callable[[Token], bool]) ->
         after = _word(found, last + 1)
     kinds = set()
     if function in _COALESCING:
-        kinds = {_kind(found, i, 1, is_number) for i in _members(found, found[first].inside)} - {
-            RAW
-        }
+        members = _members(found, found[first].inside)
+        kinds = {_kind(found, i, 1, is_number) for i in members} - {RAW}
     elif after == "between":
         kinds = {_kind(found, last + 2, 1, is_number)}
     elif after == "in" and _word(found, last + 2) == "(":
@@ -69,9 +69,6 @@ def _unwrap(found: Sequence[Token], at: int) -> tuple[int, int]:
             break
         first, last = first - 1, last + 1
     return first, last
-
-
-_KEYWORDS = frozenset("and or not in between like glob is case when then else end where".split())
 
 
 def _keyword(token: Token) -> bool:
