@@ -346,6 +346,15 @@ def discard(home: Path, run_id: str, done: list[Path]) -> None:
         place.rmdir()
 
 
+def withdraw(home: Path, run_id: str, log: LiveLog) -> None:
+    """Remove what one writer wrote here, before anybody can fold it."""
+    own = [path for path in logs(home, run_id) if path.stem.partition("-")[0] == log.writer]
+    if fcntl is None:  # Windows does not remove what is open
+        log.close()
+    discard(home, run_id, own)
+    log.close()
+
+
 def drop(home: Path, run_id: str) -> None:
     """Remove all of a live run: for a purge."""
     shutil.rmtree(folder(home, run_id), ignore_errors=True)

@@ -73,6 +73,8 @@ class Change:
     abandoned: int | None = None
     """The time of the last word, if every writer is gone: a run that says it is
     running then becomes killed."""
+    mine: str | None = None
+    """The writer that is ending well: its own logs alone tell of no death."""
 
 
 def new_edit(*, at: int, by: str, key: str, value: Json) -> Edit:
@@ -115,6 +117,9 @@ def commit_runs(
 ) -> dict[str, Run]:
     """Write changes to their runs' hot refs and return the runs as they are now.
 
+    One run that is new needs no temporary ref and no second process: its id is
+    random, and ``fast-import`` itself refuses to move a ref that is not what it was.
+
     A run that cannot be read goes into ``failed``, or raises without it. Raises
     `BeatenError` when others won `TRIES` times in a row; nothing of this call is
     written then, and the logs are still there.
@@ -143,14 +148,16 @@ def _try_commit(
     runs: dict[str, Run] = {}
     with repository.fast_import() as stream:
         for number, change in enumerate(changes):
-            tmp = names.tmp_ref(f"{token}{number:08x}")
             ref = names.run_ref(change.run_id)
             hot = repository.resolve(ref)
             bases = [*change.bases]
+            direct = len(changes) == 1 and hot is None and not bases
+            tmp = ref if direct else names.tmp_ref(f"{token}{number:08x}")
             try:
                 if hot is not None:
                     bases.insert(0, Base(commit=hot, tree=repository.commit_tree(hot)))
-                edits = change.edits | _write_sources(repository, stream, change, updates)
+                told, kept = _write_sources(repository, stream, change, tmp)
+                edits = change.edits | told
                 commit, run = _write_run(
                     repository, stream, change, edits, bases, tmp, committer, now
                 )
@@ -159,8 +166,15 @@ def _try_commit(
                     raise
                 failed[change.run_id] = error
                 continue
-            updates += [RefUpdate(ref, commit, hot), RefUpdate(tmp, None, None)]
             runs[change.run_id] = run
+            if direct:
+                for source, mark in kept.items():
+                    stream.reset(source, mark)
+                continue
+            updates += [RefUpdate(ref, commit, hot), RefUpdate(tmp, None, None)]
+            updates += [RefUpdate(source, stream.oid(mark), None) for source, mark in kept.items()]
+    if not updates:
+        return runs
     try:
         repository.update_refs(_unique(updates))
     except BaseException:
@@ -175,9 +189,11 @@ def _unique(updates: Iterable[RefUpdate]) -> list[RefUpdate]:
 
 
 def _write_sources(
-    repository: Repository, stream: FastImport, change: Change, updates: list[RefUpdate]
-) -> set[Edit]:
+    repository: Repository, stream: FastImport, change: Change, tmp: str
+) -> tuple[set[Edit], dict[str, str]]:
+    """Write the trees of the code; return the edits that name them, and a mark by new ref."""
     edits = set()
+    kept = {}
     for record in change.sources:
         value = dict(record["source"])
         if not (value.get("base") or value.get("files")):
@@ -185,19 +201,18 @@ def _write_sources(
             continue
         base = value.get("base")
         date = commit_date(repository.read(base, "commit")) if base else 0
-        source_tmp = names.tmp_ref(secrets.token_hex(8))
-        mark, tree = write_commit(stream, source_tmp, value, date=date)
-        updates.append(RefUpdate(source_tmp, None, None))
+        mark, tree = write_commit(stream, tmp, value, date=date)
+        stream.reset(tmp)  # the run's commit is no child of it
         ref = names.source_ref(tree)
         if (
             repository.resolve(ref) is None
             and repository.resolve(f"{names.SOURCES}:{tree[:2]}/{tree}") is None
         ):
-            updates.append(RefUpdate(ref, stream.oid(mark), None))
+            kept[ref] = mark
         # Changes that undo each other, or touch what filters normalise, are none.
         dirty = base is None or repository.commit_tree(base) != tree
         edits.add(source_edit(record, {**_described(value), "dirty": dirty, "tree": tree}))
-    return edits
+    return edits, kept
 
 
 def _described(value: Mapping[str, Json]) -> dict[str, Json]:
@@ -249,13 +264,16 @@ def fold_logs(
     now: int,
     committer: str,
     bases: Sequence[Base] = (),
+    mine: str | None = None,
 ) -> Run | None:
     """Take a run's logs whose writers are gone into its hot ref, and remove them.
 
     A run that says it is running while no writer is left becomes ``killed``, at
-    the time of its last word. Returns None when there was nothing to take.
+    the time of its last word; not when only logs of the writer ``mine`` were left,
+    which may have added a word to what runs elsewhere. Returns None when there was
+    nothing to take.
     """
-    change = Change(run_id=run_id, bases=bases)
+    change = Change(run_id=run_id, bases=bases, mine=mine)
     return fold_many(repository, [change], here=here, now=now, committer=committer).get(run_id)
 
 
@@ -306,7 +324,8 @@ def _take(
         done.append(path)
         _find_staged(repository.home, change.run_id, path, change)
     change.seal_segments = not alive
-    change.abandoned = last if done and not alive else None
+    others = any(path.stem.partition("-")[0] != change.mine for path in done)
+    change.abandoned = last if others and not alive else None
     return done
 
 

@@ -184,7 +184,8 @@ class Recorder:
         edit = self._edit("source", None)
         described = {k: v for k, v in record.items() if v is not None}
         line = dump_json({"at": edit.at, "id": edit.id, "by": edit.by, "source": described})
-        self._append(f"\n{line}\n".encode("utf-8", "surrogatepass"))
+        with contextlib.suppress(GitmlError):  # a full disk: who logs next meets it too
+            self._append(f"\n{line}\n".encode("utf-8", "surrogatepass"))
 
     def _edit(self, key: str, value: Json) -> Edit:
         at = max(self._now(), self._clock + 1)
@@ -362,7 +363,20 @@ class Recorder:
             now=self._now(),
             committer=self._by,
             bases=self._bases,
+            mine=self._log.writer if self._log is not None else None,
         )
+
+    def abandon(self) -> None:
+        """Take back what this process logged and has not written to git yet, and end."""
+        with self._folding:
+            if self._ended.is_set():
+                return
+            if self._source is not None:
+                self._source.join()
+            self._ended.set()
+            _RECORDERS.discard(self)
+            if self._log is not None:
+                live.withdraw(self.repository.home, self.id, self._log)
 
     def end(self, status: str = "finished", *, ended: int | None = None) -> Run | None:
         """End the run (or this process's part of it) and write it to git.

@@ -176,14 +176,15 @@ def _resume(store: Repository, text: str, settings: Settings) -> Recorder:
     return recorder
 
 
-def reopen(store: Repository, known: Run, settings: Settings) -> Recorder:
-    """Return a recorder that adds to a known run, whose end it is to state."""
+def reopen(store: Repository, known: Run, settings: Settings, *, owner: bool = True) -> Recorder:
+    """Return a recorder that adds to a known run; an owner's end is the run's end."""
     return Recorder(
         store,
         run_id=known.id,
         experiment=known.experiment,
         name=known.name,
         settings=settings,
+        owner=owner,
         known=known,
         bases=tuple(locate(store, known.id)),
     )

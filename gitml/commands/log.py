@@ -1,0 +1,182 @@
+"""``gitml log``: a run that has ended, from the files it left behind."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gitml.commands.options import command, json_option
+from gitml.commands.recording import (
+    Place,
+    draw_lines,
+    draw_next,
+    find_parent,
+    finish,
+    open_recorder,
+    place_of,
+    recording_options,
+    request_of,
+)
+from gitml.errors import NotFoundError, StorageError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gitml.commands.options import Session
+    from gitml.model import Run
+    from gitml.tracking.gather import Gathered
+    from gitml.tracking.recorder import Recorder
+    from gitml.tracking.request import Request
+
+LOOKED_FOR = "params.yaml, metrics.json or history.csv (also .yml, .toml, .tsv …) and dvclive/"
+
+
+@command(
+    examples=[
+        "gitml log -e churn",
+        "gitml log -p lr=1e-4 --metrics out/metrics.json --artifact model.pt:best/",
+    ],
+    exits=[3, 4, 5, 6, 7, 8, 10],
+)
+@recording_options
+@click.option(
+    "--status",
+    type=click.Choice(["finished", "failed", "killed"]),
+    help="How it ended, finished if not said.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Print the id of the run and nothing else.")
+@json_option
+def log(
+    session: Session,
+    *,
+    experiment: str | None,
+    name: str | None,
+    parent: str | None,
+    known: str | None,
+    status: str | None,
+    quiet: bool,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Record a run from the files that a training left behind.
+
+    Without -p, --params, -m, --metrics and --history it takes the files of
+    usual names in this folder: params.yaml, metrics.json, history.csv,
+    dvclive/ and the like. All is read and checked before anything is written.
+    """
+    if quiet and as_json:
+        raise UsageError("--quiet and --json cannot be given together.", hint="choose one of them")
+    started = time.perf_counter()
+    place = place_of(session)
+    request = request_of(given)
+    if known is None:
+        request = _with_usual(request, place.cwd)
+    elif not (request.has_anything or status or parent):
+        raise UsageError(
+            "--run names a run, but nothing to add to it.",
+            hint="gitml log --help lists what can be added, such as -m NAME=VALUE",
+        )
+    parent = find_parent(session, parent)
+    found = _gather(session, request, place)
+    try:
+        recorder, before = open_recorder(
+            session, place, experiment=experiment, name=name, known=known, owner=False
+        )
+        _record(session, recorder, before, place, found, parent=parent, status=status)
+        run = finish(recorder, place, status or "finished", ended=session.now)
+    finally:
+        found.close()
+    _answer(session, run, found, before, started, quiet=quiet, as_json=as_json)
+
+
+def _with_usual(request: Request, folder: Path) -> Request:
+    """Add the files of usual names, unless the request says where values come from."""
+    from pathlib import Path
+
+    from gitml.names import visible
+    from gitml.tracking.files import usual_files
+    from gitml.tracking.request import with_usual
+
+    if request.has_values:
+        return request
+    request = with_usual(request, usual_files(Path()))
+    if not request.has_anything:
+        raise NotFoundError(
+            f"There is nothing to log in {visible(str(folder))}",
+            hint=f"gitml log looks for {LOOKED_FOR}; or give -p, -m, --metrics FILE …",
+        )
+    return request
+
+
+def _gather(session: Session, request: Request, place: Place) -> Gathered:
+    from gitml.tracking.gather import gather
+
+    return gather(request, inside=place.root or place.cwd, root=place.root, now=session.now)
+
+
+def _record(
+    session: Session,
+    recorder: Recorder,
+    before: Run | None,
+    place: Place,
+    found: Gathered,
+    *,
+    parent: str | None,
+    status: str | None,
+) -> None:
+    """Write everything into the run's log, or nothing."""
+    from gitml.model import iso
+    from gitml.tracking import capture
+    from gitml.tracking.gather import record
+
+    try:
+        if before is None:
+            recorder.begin(
+                created=session.now,
+                parent=parent,
+                environment=capture.environment(place.settings.variables),
+                requirements=capture.requirements(),
+                code=place.code,
+                checkpoints=False,
+            )
+        else:
+            facts = {"parent": parent} if parent else {}
+            if status is not None:
+                facts |= {"status": status, "ended": iso(session.now)}
+            if facts:
+                recorder.state(facts)
+        record(recorder, found)
+    except BaseException as error:
+        recorder.abandon()
+        if isinstance(error, StorageError):
+            error.hint = "free some space and log it again; nothing was recorded"
+        raise
+
+
+def _answer(
+    session: Session,
+    run: Run,
+    found: Gathered,
+    before: Run | None,
+    started: float,
+    *,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    from gitml.output import Cell, duration
+    from gitml.records import run_json
+
+    screen = session.screen
+    if as_json:
+        screen.json(run=run_json(run))
+        return
+    if quiet:
+        screen.line(run.id)
+        return
+    draw_lines(screen, found.lines, run.source if before is None else None)
+    verb, to = ("Logged ", f" to {run.experiment}") if before is None else ("Added to ", "")
+    took = duration(round(time.perf_counter() - started, 2))
+    screen.line(verb, Cell(run.name, "act"), f"{to} in {took}.  id {run.id[:8]}")
+    draw_next(screen, run)
