@@ -28,7 +28,10 @@ _MEANINGS: tuple[tuple[tuple[str, ...], type[GitmlError], str, str | None], ...]
         "Check who owns .git and whether the file system is mounted read-only.",
     ),
     (
-        ("cannot lock ref", "Unable to create", "but expected", "reference already exists"),
+        (
+            *("cannot lock ref", "Unable to create", "but expected"),
+            *("reference already exists", "Not updating"),
+        ),
         BeatenError,
         "Another process changed or locked the same ref.",
         "Do it again; if it stays so, remove the .lock file that git names.",

@@ -118,6 +118,15 @@ class FastImport:
             self.write(b"deleteall\n")
         return f":{self._marks}"
 
+    def reset(self, ref: str, commit: str | None = None) -> None:
+        """Set a ref to a commit, by mark or oid, or start it anew without one.
+
+        At the end git moves it only if its new commit contains the old one.
+        """
+        self._in_commit = False
+        start = f"from {commit}\n" if commit else ""
+        self.write(f"reset {ref}\n{start}".encode())
+
     def put(self, path: str, what: str, mode: str = "100644") -> None:
         """Put the object ``what`` (an oid or a mark) at ``path`` of the commit begun."""
         self.write(b"M %s %s %s\n" % (mode.encode(), what.encode(), quote(path)))

@@ -1,0 +1,100 @@
+"""No command starts more than six git processes, however many runs there are.
+
+Counted by git itself (GIT_TRACE2_EVENT): every git that gitml started directly.
+GitPython asks ``git version`` when it is imported; that is not ours.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from gitml.cli import COMMANDS
+from gitml.model import Source
+from tests.support import START, make_runs
+
+MOST = 6
+PLAIN = {"seconds": 60, "params": {"lr": 0.1, "depth": 3}, "requirements": "numpy==2.0\n"}
+CALLS = {
+    "artifacts": [["artifacts", "ls", "files"], ["artifacts", "get", "files", "-o", "out"]],
+    "completion": [["completion", "bash"]],
+    "copy": [["copy", "r1"], ["copy", "s1", "-e", "other"]],
+    "demo": [],  # it is made of processes of gitml, each of which is held to this
+    "diff": [["diff", "r1", "s1"], ["diff", "r1", "s1", "--patch"], ["diff", "r0", "r1", "s0", "s1"]],
+    "doctor": [["doctor"]],
+    "export": [["export", "csv"], ["export", "json"]],
+    "gc": [["gc"]],
+    "init": [["init"]],
+    "log": [["log", "-m", "auc=0.9"], ["log", "-m", "auc=0.8", "--run", "r1"], ["log", "--parent", "s1", "-p", "a=1"]],
+    "ls": [["ls"], ["ls", "--where", "params.lr < 1", "--sort", "-created", "--json"]],
+    "note": [["note", "r1", "good"], ["note", "s1", "good"]],
+    "pack": [["pack"]],
+    "purge": [["purge", "r1", "--yes"], ["purge", "s1", "--yes"]],
+    "restore": [["restore", "r1", "s1"]],
+    "rm": [["rm", "r1", "s1"]],
+    "run": [["run", "--", sys.executable, "-c", "pass"]],
+    "show": [["show", "r1"], ["show", "s1", "--history"], ["show", "latest", "--json"]],
+    "source": [["source", "r1", "-o", "code"], ["source", "r1", "--list"]],
+    "sql": [["sql", "select count(*) from runs"]],
+    "status": [["status"]],
+    "tag": [["tag", "r1", "s1", "team=a"]],
+}
+
+
+def test_every_command_is_tried():
+    assert set(CALLS) == set(COMMANDS)
+
+
+def started(trace):
+    events = map(json.loads, trace.read_text().splitlines())
+    found = [e["argv"][1:] for e in events if e["event"] == "start" and "/" not in e["sid"]]
+    return [arguments for arguments in found if arguments != ["version"]]
+
+
+def many_runs(repo, git, number):
+    """Half of the runs sealed (s0, s1 …), half hot (r0, r1 …), each with code and a file."""
+    tree = git(repo, "rev-parse", "HEAD^{tree}").strip()
+    commit = git(repo, "rev-parse", "HEAD").strip()
+    facts = {**PLAIN, "source": Source(tree=tree, commit=commit)}
+    for letter in "sr":
+        make_runs(
+            repo,
+            *(
+                {
+                    **facts,
+                    "name": f"{letter}{n}",
+                    "experiment": f"e{n % 3}",
+                    "created": START + n,
+                    "metrics": {"auc": n / 100},
+                    "params": {"lr": n / 1000},
+                }
+                for n in range(number)
+            ),
+        )
+        if letter == "s":
+            yield ["pack"]
+    (repo.parent / "plot.txt").write_text("plot\n")
+    yield ["log", "--name", "files", "--artifact", repo.parent / "plot.txt"]
+
+
+CASES = [(name, call) for name, calls in CALLS.items() for call in calls]
+
+
+@pytest.mark.parametrize("dirty", [False, True], ids=["clean", "dirty"])
+@pytest.mark.parametrize(("name", "call"), CASES, ids=[" ".join(c[:4])[:40] for _, c in CASES])
+def test_processes(repo, git, gitml_cli, invoke, tmp_path, name, call, dirty):
+    if dirty and name not in {"log", "run"}:
+        pytest.skip("what the work tree is like matters to recording alone")
+    for command in many_runs(repo, git, 12):
+        done = invoke(*command, cwd=repo)
+        assert done.code == 0, done.err
+    if dirty:
+        (repo / "train.py").write_text("print('changed')\n")
+        (repo / "new.py").write_text("print('new')\n")
+    trace = tmp_path / "trace"
+    answer = gitml_cli(*call, cwd=repo, env={"GIT_TRACE2_EVENT": str(trace)})
+    assert answer.code == 0, answer.err
+    commands = started(trace) if trace.exists() else []
+    assert len(commands) <= MOST, commands
