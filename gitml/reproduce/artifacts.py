@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gitml.errors import DamagedError, NotFoundError, RefusedError
 from gitml.names import did_you_mean, visible
-from gitml.reproduce.place import check_twins, target_of
+from gitml.reproduce.place import check_folder, check_twins, target_of
 from gitml.store import live
 from gitml.store.artifacts import INLINE_MOST, check_blob, kept_path, large_chunks, lfs_path
 from gitml.store.history import copies
@@ -120,6 +120,7 @@ def fetch(
     other content is overwritten only with ``force``), large content that is not
     on this machine. A file appears whole and verified or not at all.
     """
+    check_folder(folder)
     places = {
         path: target_of(folder, place)
         for path, place in stored_paths(a.path for a in artifacts).items()

@@ -28,6 +28,17 @@ def folder_name(run: Run, what: str) -> str:
     return f"{safe}-{what}"
 
 
+def check_folder(folder: Path) -> None:
+    """Raise `RefusedError` if something that is no folder stands where one is to be."""
+    for place in (folder, *folder.parents):
+        if place.exists() or place.is_symlink():
+            if place.is_dir():
+                return
+            raise RefusedError(
+                f"{visible(str(place))} is not a folder.", hint="name another folder with -o DIR"
+            )
+
+
 def target_of(folder: Path, path: str) -> Path:
     """Return where the file ``path`` goes, having looked at every step on the way.
 

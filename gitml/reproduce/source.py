@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING
 from gitml.errors import DamagedError, NotFoundError, RefusedError, RepositoryError
 from gitml.model import Artifact
 from gitml.names import visible
+from gitml.reproduce.place import check_folder
 from gitml.store.artifacts import large_chunks, pointer
 from gitml.store.failures import failure
 
@@ -160,6 +161,7 @@ def checkout(repository: Repository, tree: str, folder: Path) -> Checkout:
     tree is hostile or its objects are missing.
     """
     listed = files(repository, tree)
+    check_folder(folder.parent)
     _check_new(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = folder.parent / f".{folder.name[:100]}.{secrets.token_hex(4)}.tmp"

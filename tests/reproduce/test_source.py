@@ -274,6 +274,8 @@ def test_nothing_is_written_over(repo, store, git, tmp_path):
         with pytest.raises(RefusedError, match="exists already"):
             source.checkout(store, tree, tmp_path / name)
     assert not (tmp_path / "elsewhere").exists()
+    with pytest.raises(RefusedError, match="file is not a folder"):
+        source.checkout(store, tree, tmp_path / "file" / "new")
     source.checkout(store, tree, tmp_path / "new" / "and" / "deep")
     assert (tmp_path / "new" / "and" / "deep" / "train.py").exists()
 
