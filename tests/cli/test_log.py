@@ -11,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import pytest
 
@@ -66,19 +67,8 @@ def test_flags_become_a_run(repo, invoke):
     assert (run["name"], run["experiment"], run["status"]) == ("first", "churn", "failed")
     assert run["params"] == {"layers": [8, "x"], "lr": 0.0001, "name": "0.1", "wide": True}
     assert run["metrics"]["auc"]["last"] == 0.93
-    assert (
-        run["metrics"]["loss"]
-        == {
-            "last": None,
-            "step": 0,
-            "min": None,
-            "max": None,
-            "count": 1,
-            "goal": None,
-            **{k: v for k, v in run["metrics"]["loss"].items() if k == "goal"},
-        }
-        or run["metrics"]["loss"]["last"] is None
-    )
+    loss = run["metrics"]["loss"]  # NaN, which JSON has no word for
+    assert (loss["last"], loss["step"], loss["count"]) == (None, 0, 1)
     assert run["tags"] == {"team": "growth"}
     assert run["note"] == "a = b"
     (artifact,) = run["artifacts"]
@@ -126,9 +116,8 @@ def test_the_answer_says_what_was_taken(trained, invoke):
           source    HEAD on main \+ 3 changed files
         Logged [a-z]+-[a-z]+-\d+ to churn in [\d.]+ s\.  id [0-9a-f]{8}
         """
-    expected = textwrap.dedent(shape).strip("\n").replace("HEAD", commit.decode().strip())
-    expected = "\n".join(line and f"{line}" for line in expected.splitlines()) + "\n"
-    assert re.fullmatch(expected.rstrip("\n"), answer.out.rstrip("\n")), answer.out
+    expected = textwrap.dedent(shape).lstrip("\n").replace("HEAD", commit.decode().strip())
+    assert re.fullmatch(expected, answer.out), answer.out
     assert answer.err == ""
 
 
@@ -273,8 +262,7 @@ def test_a_history_may_go_on_in_another_file(repo, invoke):
 
 
 def test_dvclive_with_nothing_said(repo, invoke):
-    source = os.path.join(os.path.dirname(__file__), "..", "tracking", "data", "dvclive")
-    shutil.copytree(source, repo / "dvclive")
+    shutil.copytree(Path(__file__).parents[1] / "tracking" / "data" / "dvclive", repo / "dvclive")
     answer = invoke("log", cwd=repo)
     assert answer.code == 0, answer.err
     (run,) = runs_in(invoke, repo)
