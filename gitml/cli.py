@@ -51,14 +51,17 @@ COMMANDS: dict[str, Entry] = {
     "diff": Entry(
         "gitml.commands.diff", "Find", "Compare runs: metrics, params, data, packages and source."
     ),
+    "init": Entry(
+        "gitml.commands.init",
+        "Record",
+        "Write .gitml/config.yaml, where every setting is explained.",
+    ),
     "pack": Entry(
         "gitml.commands.pack", "Look after", "Seal finished runs into their experiments."
     ),
     "sql": Entry("gitml.commands.sql", "Find", "Query the runs with SQL, read-only."),
     "export": Entry("gitml.commands.export", "Find", "Export runs as CSV, JSON or Parquet."),
-    "artifacts": Entry(
-        "gitml.commands.artifacts", "Find", "List the files of a run, or get them."
-    ),
+    "artifacts": Entry("gitml.commands.artifacts", "Find", "List the files of a run, or get them."),
     "source": Entry(
         "gitml.commands.source",
         "Find",

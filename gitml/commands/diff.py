@@ -53,12 +53,13 @@ def diff(
     """
     from gitml.query.compare import compare, versions
     from gitml.store.history import requirements
+    from gitml.store.snapshot import snapshot
 
     if len(runs) < PAIR:
         raise UsageError("It takes two runs to compare.", hint="gitml diff RUN RUN")
     with session.index() as index:
         found = [index.find(text) for text in runs]
-    store, screen = session.store(), session.screen
+    store, screen = snapshot(session.store()), session.screen
     sources = _sources(store, found)
     if patch and not as_json:
         _patch(session, store, sources)
@@ -86,6 +87,11 @@ class _Source(NamedTuple):
     missing: str | None
     """Which source cannot be compared, if one cannot."""
 
+    @property
+    def differ(self) -> bool:
+        """Whether both are here and not the same."""
+        return self.missing is None and self.before != self.after
+
 
 def _sources(store: Repository, runs: Sequence[Run]) -> list[_Source]:
     trees = [_tree(store, run) for run in runs]
@@ -112,13 +118,34 @@ def _tree(store: Repository, run: Run) -> str | None:
         return None
 
 
-def _git_diff(store: Repository, source: _Source, *options: str) -> str:
-    assert source.before is not None
-    assert source.after is not None
-    fixed = ("--no-color", "--no-ext-diff", "--no-textconv")
-    trees = ("--end-of-options", source.before, source.after, "--")
-    out = store.run("-c", "core.quotePath=false", "diff", *fixed, *options, *trees)
-    return out.decode("utf-8", "replace")
+def _git_diff(store: Repository, sources: Sequence[_Source], *options: str) -> list[str]:
+    """Return what git says of each pair of trees, by one process; nothing where they are alike."""
+    asked = [f"{s.before} {s.after}\n" for s in sources if s.differ]
+    if not asked:
+        return [""] * len(sources)
+    fixed = ("--no-color", "--no-ext-diff", "--no-textconv", "-r", "--stdin")
+    out = store.run(
+        "-c", "core.quotePath=false", "diff-tree", *fixed, *options, data="".join(asked).encode()
+    )
+    end = "\0" if "-z" in options else "\n"
+    each = iter(_apart(out.decode("utf-8", "replace"), asked, end))
+    return [next(each) if s.differ else "" for s in sources]
+
+
+def _apart(text: str, pairs: Sequence[str], end: str) -> list[str]:
+    """Return what stands behind each of the lines ``pairs``, which follow one another.
+
+    A pair stands at the start, behind another one, or behind ``end``; there no
+    line of a patch or a stat, and with -z no file, can look like one.
+    """
+    found = []
+    rest = text[len(pairs[0]) - 1 :]
+    for pair in pairs[1:]:
+        at = 0 if rest.startswith(f"\n{pair}") else rest.find(end + pair)
+        at = len(rest) if at < 0 else at
+        found.append(rest[1:at] + end if at else "")
+        rest = rest[at + len(pair) :]
+    return [*found, rest[1:]]
 
 
 def _draw(screen: Screen, runs: Sequence[Run], compared: Comparison, *, everything: bool) -> None:
@@ -234,25 +261,24 @@ def _stat(
 ) -> None:
     from gitml.output import quoted
 
-    for source in sources:
-        if screen.terminal and len(sources) > 1:
-            screen.line("  ", _head(f"SOURCE of {source.run}"))
-        if source.missing is not None:
-            lines = [source.missing]
-        elif source.before == source.after:
-            lines = ["same"]
-        else:
-            width = min(screen.width, 100) - 16
-            text = _git_diff(store, source, f"--stat={width}")
-            lines = [line.strip() for line in text.splitlines()]
-            files = _at_most(lines[:-1], everything=everything)
-            lines = [*files, *lines[-1:]] if len(files) > 1 else files
+    several = len(sources) > 1
+    width = min(screen.width, 100) - 16
+    texts = _git_diff(store, sources, "-M", f"--stat={width}")
+    for source, text in zip(sources, texts, strict=True):
+        lines = [source.missing or "same"]
+        if source.differ:
+            stat = [line.strip() for line in text.splitlines()]
+            files = _at_most(stat[:-1], everything=everything)
+            lines = [*files, *stat[-1:]] if len(files) > 1 else files
         if not screen.terminal:
             for line in lines:
-                screen.line("source  ", line if len(sources) == 1 else f"{source.run}  {line}")
-            continue
-        _fact(screen, "SOURCE" if len(sources) == 1 else " ", lines)
-    differing = [s for s in sources if s.missing is None and s.before != s.after]
+                screen.line("source  ", f"{source.run}  {line}" if several else line)
+        elif several:
+            screen.line("  ", _head(f"SOURCE of {source.run}"))
+            _fact(screen, " ", lines)
+        else:
+            _fact(screen, "SOURCE", lines)
+    differing = [source for source in sources if source.differ]
     if screen.terminal and differing:
         screen.line()
         pair = f"{quoted(differing[-1].first)} {quoted(differing[-1].run)}"
@@ -261,12 +287,11 @@ def _stat(
 
 def _patch(session: Session, store: Repository, sources: Sequence[_Source]) -> None:
     styles = {"+": "good", "-": "bad", "@": "act", "d": "head"}
-    for source in sources:
+    for source, text in zip(sources, _git_diff(store, sources, "-M", "--patch"), strict=True):
         if source.missing is not None:
             session.say(f"{source.missing[:1].upper()}{source.missing[1:]}.")
-        elif source.before != source.after:
-            for line in _git_diff(store, source, "--patch").split("\n")[:-1]:
-                session.screen.code(line, style=styles.get(line[:1], ""))
+        for line in text.split("\n")[:-1]:
+            session.screen.code(line, style=styles.get(line[:1], ""))
 
 
 def _json(
@@ -292,14 +317,15 @@ def _json(
         }
     parts = ("params", "tags", "inputs", "environment", "packages")
     facts = {part: _chosen(getattr(compared, part), everything=everything) for part in parts}
-    trees = []
-    for source in sources:
-        tree: dict[str, Json] = {"run": source.run, "from": source.before, "to": source.after}
+    trees: list[dict[str, Json]] = []
+    stats = _git_diff(store, sources, "--numstat", "-z", "--no-renames")
+    for source, stat in zip(sources, stats, strict=True):
+        trees.append({"run": source.run, "from": source.before, "to": source.after})
         if source.missing is None:
-            tree["files"] = _files(_git_diff(store, source, "--numstat", "-z", "--no-renames"))
-            if patch:
-                tree["patch"] = _git_diff(store, source, "--patch")
-        trees.append(tree)
+            trees[-1]["files"] = _files(stat)
+    if patch:
+        for tree, text in zip(trees, _git_diff(store, sources, "-M", "--patch"), strict=True):
+            tree["patch"] = text
     screen.json(
         runs=[{"id": r.id, "name": r.name, "experiment": r.experiment} for r in runs],
         metrics=metrics,

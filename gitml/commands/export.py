@@ -57,6 +57,8 @@ def export(
     FORMAT is csv, json or parquet. There is a row for each run, with columns such
     as params.lr and metrics.auc; or, with --points, a row for each point.
     """
+    from gitml.store.snapshot import snapshot
+
     if form == "parquet" and output is None and session.screen.terminal:
         raise UsageError("Parquet is not for a terminal.", hint="give a file with -o FILE")
     if form == "parquet":
@@ -65,7 +67,7 @@ def export(
         parquet.pyarrow()
     with session.index() as index:
         runs = index.search(where=where, experiment=experiment)
-    store = session.store()
+    store = snapshot(session.store())
     with _opened(output) as file:
         if form == "parquet":
             _parquet(file, store, runs, points=points)

@@ -96,7 +96,9 @@ def _lines(screen: Screen, edits: Sequence[Mapping[str, Json]]) -> list[list[str
 
 
 def _page(session: Session, run: Run, status: str) -> None:
-    screen, store = session.screen, session.store()
+    from gitml.store.snapshot import snapshot
+
+    screen, store = session.screen, snapshot(session.store())
     _head(screen, run, status, session.now)
     _metrics(screen, run, _curves(store, run) if screen.terminal else {})
     _params(screen, run)

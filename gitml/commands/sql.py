@@ -10,8 +10,6 @@ import click
 from gitml.commands.options import command, csv_option, json_option, one_format
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from gitml.commands.options import Session
 
 
@@ -39,20 +37,8 @@ def sql(session: Session, *, query: str, as_json: bool, as_csv: bool) -> None:
     with session.index() as index:
         heads, rows = index.sql(query)
         if form == "json":
-            names = _distinct(heads)
-            screen.json(columns=names, rows=(dict(zip(names, row, strict=True)) for row in rows))
+            screen.json(columns=heads, rows=(dict(zip(heads, row, strict=True)) for row in rows))
         elif form == "csv":
             screen.csv(heads, rows)
         else:
             screen.grid(heads, rows)
-
-
-def _distinct(heads: Sequence[str]) -> list[str]:
-    """Return names of columns, a number behind those that are there already."""
-    names: list[str] = []
-    for head in heads:
-        name, number = head, 2
-        while name in names:
-            name, number = f"{head}_{number}", number + 1
-        names.append(name)
-    return names

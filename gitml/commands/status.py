@@ -29,11 +29,11 @@ def status(session: Session, *, as_json: bool) -> None:
     may do next.
     """
     from gitml.names import RUNS
-    from gitml.output.runs import experiment_json
+    from gitml.output.runs import by_newest, experiment_json
     from gitml.records import run_json
 
     with session.index() as index:
-        experiments = [each for each in index.experiments() if not each.deleted]
+        experiments = by_newest(each for each in index.experiments() if not each.deleted)
         running = index.search(status="running")
         doubts = session.doubts(index, running)
         newest = index.search(limit=1)
@@ -61,11 +61,10 @@ def _draw(
     doubts: dict[str, str],
     unpacked: int,
 ) -> None:
-    from gitml.output.runs import by_newest, experiments_table, running_table
+    from gitml.output.runs import experiments_table, running_table
 
     screen = session.screen
-    ordered = by_newest(experiments)
-    experiments_table(screen, ordered[:MOST], session.now)
+    experiments_table(screen, experiments[:MOST], session.now)
     runs = sum(each.runs for each in experiments)
     parts = [plural(len(experiments), "experiment"), plural(runs, "run")]
     if unpacked:
@@ -80,7 +79,7 @@ def _suggest(
     session: Session, experiments: Sequence[ExperimentSummary], newest: Sequence[Run], unpacked: int
 ) -> None:
     from gitml.output import quoted
-    from gitml.output.runs import by_newest, leading_metrics
+    from gitml.output.runs import leading_metrics
 
     third = "gitml --help"
     for metric in leading_metrics(newest)[:1]:
@@ -89,5 +88,5 @@ def _suggest(
         third = "gitml pack"
     session.screen.line()
     session.screen.commands(
-        f"gitml ls -e {quoted(by_newest(experiments)[0].name)}", "gitml show latest", third
+        f"gitml ls -e {quoted(experiments[0].name)}", "gitml show latest", third
     )
