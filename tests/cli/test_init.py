@@ -1,0 +1,87 @@
+"""gitml init, as people type it."""
+
+from __future__ import annotations
+
+import os
+import re
+
+import pytest
+
+from gitml.commands.init import template
+from gitml.tracking import settings
+from gitml.tracking.settings import FILE, Settings, read_settings
+
+
+def test_the_file_says_nothing_until_something_is_changed(repo, invoke):
+    before = sorted(repo.iterdir())
+    answer = invoke("init", cwd=repo)
+    assert (answer.code, answer.out) == (0, f"Wrote {FILE}\n")
+    assert answer.err.splitlines()[0].strip().startswith(f"git add {FILE} ")
+    assert sorted(repo.iterdir()) == sorted([*before, repo / ".gitml"])
+    assert [p.name for p in (repo / ".gitml").iterdir()] == ["config.yaml"]
+    assert (repo / FILE).read_text("utf-8") == template()
+    assert read_settings(repo) == Settings()
+
+
+def test_each_setting_is_there_with_its_default(repo):
+    (repo / ".gitml").mkdir()
+    active = re.sub(r"(?m)^( *)#(?=[^ ]|  - )", r"\1", template())
+    (repo / FILE).write_text(active, encoding="utf-8")
+    given = []
+    parsed = {
+        key: (name, lambda value, key, parse=parse: given.append(key) or parse(value, key))
+        for key, (name, parse) in settings._KEYS.items()
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settings, "_KEYS", parsed)
+        assert read_settings(repo) == Settings()
+    assert sorted(given) == sorted(settings._KEYS)
+
+
+def test_each_setting_is_explained():
+    text = template()
+    for line in re.findall(r"(?m)^ *#\w[\w]*:.*$", text):
+        above = text[: text.index(line)].rstrip(" ").splitlines()[-1]
+        assert re.match(r" *# \S", above), line
+
+
+def test_a_file_that_is_there_is_left_alone(repo, invoke):
+    (repo / ".gitml").mkdir()
+    (repo / FILE).write_text("experiment: mine\n", encoding="utf-8")
+    answer = invoke("init", cwd=repo)
+    assert (answer.code, answer.out) == (0, f"{FILE} exists already; it was left as it is.\n")
+    assert (repo / FILE).read_text("utf-8") == "experiment: mine\n"
+
+
+def test_below_the_top_the_whole_path_is_named(repo, invoke):
+    (repo / "sub").mkdir()
+    assert invoke("init", cwd=repo / "sub").out == f"Wrote {repo / FILE}\n"
+
+
+def test_a_link_is_not_followed(repo, invoke, tmp_path):
+    (tmp_path / "outside").mkdir()
+    (repo / ".gitml").symlink_to(tmp_path / "outside")
+    answer = invoke("init", cwd=repo)
+    assert answer.code == 4
+    assert answer.err.startswith(f"error: {repo}/.gitml is not a folder.\n  hint: ")
+    assert list((tmp_path / "outside").iterdir()) == []
+
+
+def test_where_there_is_no_work_tree(bare_repo, invoke, tmp_path):
+    answer = invoke("init", cwd=bare_repo)
+    assert answer.code == 6
+    assert answer.err.startswith("error: A bare repository has no work tree")
+    (tmp_path / "plain").mkdir()
+    answer = invoke("init", cwd=tmp_path / "plain")
+    assert answer.code == 6
+    assert "git init" in answer.err
+    assert list((tmp_path / "plain").iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_work_tree_that_is_read_only(repo, invoke):
+    repo.chmod(0o555)
+    answer = invoke("init", cwd=repo)
+    repo.chmod(0o755)
+    assert answer.code == 10
+    assert answer.err.startswith("error: The system does not give access to")
