@@ -11,19 +11,25 @@ read, which a repository on a network file system does not give them
 from __future__ import annotations
 
 import contextlib
+import functools
 import sqlite3
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeAlias, TypeVar
 
-from gitml.errors import BeatenError, DamagedError, InputError, NotFoundError
+from gitml.errors import (
+    BeatenError,
+    DamagedError,
+    GitmlError,
+    InputError,
+    NotFoundError,
+    StorageError,
+)
 from gitml.names import did_you_mean, visible
-from gitml.query import find, where
+from gitml.query import find, guard, where
 from gitml.query.goals import default_goal
-from gitml.query.keys import suggestions
 from gitml.query.rows import from_row
 from gitml.query.schema import TABLES, VERSION, VIEWS
 from gitml.query.summaries import experiments, key_numbers, keys, tombstones
-from gitml.query.tokens import EXAMPLE
 from gitml.query.update import update
 from gitml.store import live
 
@@ -37,6 +43,8 @@ if TYPE_CHECKING:
     from gitml.store.live import Who
 
 Connection: TypeAlias = sqlite3.Connection
+P = ParamSpec("P")
+T = TypeVar("T")
 
 FILE = "index.sqlite"
 PATIENCE = 120.0
@@ -49,9 +57,11 @@ _CACHE = 64 * 1024
 """KiB of pages kept in memory: a first filling then writes each page about once."""
 _LENGTH_LIMIT = 64 * 1024 * 1024
 _REBUILD = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
+_NOT_THE_QUERY = {
+    *(sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR),
+    *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL),
+}
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-_READABLE = frozenset({*VIEWS, where.VIEW, "json_each", "json_tree"})
-_FORBIDDEN = frozenset({"load_extension", "fts3_tokenizer"})
 _SQL_ERRORS = (sqlite3.Error, sqlite3.Warning, UnicodeError, ValueError)
 
 
@@ -75,9 +85,7 @@ def open_index(
         except sqlite3.Error as error:
             code = error.sqlite_errorcode & 0xFF
             if code in _BUSY:
-                raise BeatenError(
-                    "Another process holds the index of runs.", hint="Do it again in a minute."
-                ) from None
+                raise _failure(error, path) from None
             if code not in _REBUILD:
                 break
             _remove(path)
@@ -138,6 +146,34 @@ def _remove(path: Path) -> None:
             path.with_name(name).unlink()
 
 
+def _failure(error: sqlite3.Error, path: Path) -> GitmlError:
+    """Return what it means that SQLite could not read the index; a damaged one is removed."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    if code in _BUSY:
+        hint = "Do it again in a minute."
+        return BeatenError("Another process holds the index of runs.", hint=hint)
+    if code == sqlite3.SQLITE_FULL:
+        return StorageError("The disk is full.", hint="Free some space and do it again.")
+    _remove(path)
+    return DamagedError(
+        f"The index of runs was damaged ({visible(str(error), 120)}).",
+        hint="It is only a cache and has been removed: do it again.",
+    )
+
+
+def _reads(method: Callable[Concatenate[Index, P], T]) -> Callable[Concatenate[Index, P], T]:
+    """Make a method report what is wrong with the index as a failure of gitml."""
+
+    @functools.wraps(method)
+    def reading(self: Index, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return method(self, *args, **kwargs)
+        except sqlite3.Error as error:
+            raise _failure(error, self.path) from None
+
+    return reading
+
+
 class Index:
     """Runs as they were when the index was opened, or later."""
 
@@ -146,6 +182,7 @@ class Index:
         self._db = connection
         self._repository = repository
         self._now = now
+        self.path = repository.home / FILE
         self._answers = 0
         self._numbers: dict[tuple[str, str], int] = {}
 
@@ -161,6 +198,7 @@ class Index:
         """Let go of the file."""
         self._db.close()
 
+    @_reads
     def search(
         self,
         *,
@@ -180,10 +218,9 @@ class Index:
         experiment that does not exist.
         """
         numbers = self._matching(where, experiment, status, order_by, limit, deleted, count=False)
-        query = "SELECT d.json, r.experiment FROM document AS d JOIN run AS r USING (n) WHERE n = ?"
-        rows = (self._db.execute(query, (n,)).fetchone() for n in numbers)
-        return [from_row(*row) for row in rows if row is not None]
+        return self._load("n", numbers)
 
+    @_reads
     def count(
         self,
         *,
@@ -245,7 +282,7 @@ class Index:
         end = monotonic() + TIME_LIMIT
         if "json_" in text.lower():  # SQLite makes these tables when they are first used
             self._db.execute("SELECT 1 FROM json_each('[]'), json_tree('[]')")
-        self._db.set_authorizer(_authorize)
+        self._db.set_authorizer(guard.authorize)
         self._db.set_progress_handler(lambda: int(monotonic() > end), 20_000)
         failure = None
         try:
@@ -258,42 +295,32 @@ class Index:
         if failure is not None:
             raise self._refusal(failure, text)
 
-    def _refusal(self, error: Exception, text: str) -> InputError | DamagedError:
+    def _refusal(self, error: Exception, text: str) -> GitmlError:
         """Return what SQLite's error means to who asked."""
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         said = visible(str(error), 120)
-        if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR}:
-            _remove(self._repository.home / FILE)
-            return DamagedError(
-                f"The index of runs was damaged ({said}).",
-                hint="It is only a cache and has been removed: do it again.",
-            )
+        if isinstance(error, sqlite3.Error) and code in _NOT_THE_QUERY:
+            return _failure(error, self.path)
         if code == sqlite3.SQLITE_INTERRUPT:
             return InputError(f"The query took more than {TIME_LIMIT:.0f} s and was stopped.")
-        if "not authorized" in said or "prohibited" in said:
-            return InputError(
-                f"Queries only read, and only these views: {', '.join(VIEWS)} ({said})."
-            )
-        _, missing, name = said.partition("no such column: ")
-        if missing:
-            close = suggestions(name.rpartition(".")[2].strip('"'), self.keys())
-            hint = f"did you mean {close}?" if close else EXAMPLE
-            return InputError(f"no attribute is called {name}", hint=hint)
-        shown = visible(" ".join(text.split()), 80)
-        return InputError(f"SQLite cannot read {shown}: {said}.", hint=EXAMPLE)
+        return guard.refusal(said, text, self.keys())
 
+    @_reads
     def load(self, ids: Sequence[str]) -> list[Run]:
         """Return the runs of these ids that there are, in their order, removed ones too."""
-        query = (
-            "SELECT d.json, r.experiment FROM run AS r JOIN document AS d USING (n) WHERE r.id = ?"
-        )
-        rows = (self._db.execute(query, (run_id,)).fetchone() for run_id in ids)
+        return self._load("id", ids)
+
+    def _load(self, column: str, values: Sequence[str | int]) -> list[Run]:
+        query = f"SELECT json, experiment FROM run JOIN document USING (n) WHERE {column} = ?"  # noqa: S608
+        rows = (self._db.execute(query, (value,)).fetchone() for value in values)
         return [from_row(*row) for row in rows if row is not None]
 
+    @_reads
     def find(self, text: str, *, experiment: str | None = None) -> Run:
         """Return the run that RUN means: an id, a name, ``best:METRIC`` (see `query.find`)."""
         return find.find(self, self._db, text, experiment)
 
+    @_reads
     def slugs(self, experiment: str) -> list[str]:
         """Return the slugs of the experiments of that name, label or slug.
 
@@ -312,21 +339,25 @@ class Index:
             hint=f"{guess} {lists}" if guess else lists,
         )
 
+    @_reads
     def experiments(self, *, counted: bool = True) -> list[ExperimentSummary]:
         """Return the experiments by name, with the numbers of their runs if ``counted``."""
         return experiments(self._db, counted=counted)
 
+    @_reads
     def keys(self) -> Keys:
         """Return the names that there are values for."""
         self._numbers = key_numbers(self._db)
         return keys(self._numbers)
 
+    @_reads
     def goal(self, metric: str) -> str:
         """Return ``min`` or ``max``: what was said of the metric last, or what its name tells."""
         query = "SELECT goal FROM key WHERE kind = 'metrics' AND name = ?"
         found = self._db.execute(query, (metric,)).fetchone()
         return found[0] if found and found[0] else default_goal(metric)
 
+    @_reads
     def sql(self, query: str) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
         """Return the columns and the rows of a SELECT over `query.schema.VIEWS`.
 
@@ -334,22 +365,25 @@ class Index:
         nobody from the index. Raises `InputError`, also after ten seconds.
         """
         self._answers += 1
-        answer = f"temp._answer{self._answers}"
+        answer = f"temp.{guard.ANSWER}{self._answers}"
         statement = query.strip().removesuffix(";")
         with self._asking(query):
             self._db.execute(f"CREATE TABLE {answer} AS\n{statement}")
         rows = self._db.execute(f"SELECT * FROM {answer} ORDER BY rowid")  # noqa: S608 - ours
         return [column[0] for column in rows.description], rows
 
+    @_reads
     def quarantined(self) -> list[tuple[str, str]]:
         """Return (where, what is wrong) for all that could not be read."""
         query = "SELECT place, sentence FROM problem ORDER BY scope, place"
         return self._db.execute(query).fetchall()
 
+    @_reads
     def tombstones(self) -> list[Tombstone]:
         """Return the purged runs, the latest first."""
         return tombstones(self._db)
 
+    @_reads
     def doubtful(self, here: Who) -> dict[str, str]:
         """Return ``killed?`` or ``lost?`` by id for running runs that may not be running.
 
@@ -366,30 +400,3 @@ class Index:
             elif self._now - updated > LOST:
                 doubts[run_id] = "lost?"
         return doubts
-
-
-_WRITES_ANSWER = {
-    sqlite3.SQLITE_CREATE_TABLE,
-    sqlite3.SQLITE_CREATE_TEMP_TABLE,
-    sqlite3.SQLITE_INSERT,
-    sqlite3.SQLITE_UPDATE,
-    sqlite3.SQLITE_READ,
-}
-
-
-def _authorize(
-    action: int, first: str | None, second: str | None, database: str | None, view: str | None
-) -> int:
-    """Say whether a query may do this; ``view`` is what it does it through."""
-    if action in {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_RECURSIVE}:
-        return sqlite3.SQLITE_OK
-    # The column is empty where only a table's rows are counted, also if a view's table is.
-    counted = second == "" and not (first or "").startswith(("sqlite_", "pragma_"))
-    if action == sqlite3.SQLITE_READ and (first in _READABLE or view in _READABLE or counted):
-        return sqlite3.SQLITE_OK
-    if action == sqlite3.SQLITE_FUNCTION and second not in _FORBIDDEN:
-        return sqlite3.SQLITE_OK
-    temporary = database == "temp" and (first or "").startswith(("_answer", "sqlite_"))
-    if action in _WRITES_ANSWER and temporary:  # CREATE TABLE … AS takes a SELECT and no more
-        return sqlite3.SQLITE_OK
-    return sqlite3.SQLITE_DENY

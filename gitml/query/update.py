@@ -6,7 +6,7 @@ included: whoever lists later also writes later.
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -59,7 +59,8 @@ class _Update:
         """Read what changed."""
         # A run moves from live to hot to its ledger: looked for in this order it is not missed.
         home = self._repository.home
-        self._live = {i: live.fingerprint(home, i) for i in live.live_ids(home)}
+        with suppress(OSError):  # somebody else's home: what is live there is theirs to read
+            self._live = {i: live.fingerprint(home, i) for i in live.live_ids(home)}
         listing = walk.list_refs(self._repository)
         self._read_hot(listing)
         self._read_ledgers(listing)
