@@ -332,13 +332,14 @@ def _read_object(stdout: IO[bytes], name: str, limit: int | None) -> Object | No
             f"The object {visible(name, 80)} has {size:,} bytes, more than the limit of {limit:,}."
         )
     data = stdout.read(size)
-    stdout.read(1)
+    if len(data) != size or stdout.read(1) != b"\n":  # a corrupt object: git has died of it
+        raise DamagedError(f"git ended while reading {visible(name, 80)}.", hint="Run git fsck.")
     return Object(fields[0].decode(), fields[1].decode(), data)
 
 
 def _skip(stdout: IO[bytes], size: int) -> None:
-    while size > 0:
-        size -= len(stdout.read(min(size, 1 << 20)))
+    while size > 0 and (block := stdout.read(min(size, 1 << 20))):
+        size -= len(block)
 
 
 def parse_tree(data: bytes, width: int) -> list[Entry]:
