@@ -83,6 +83,7 @@ COMMANDS: dict[str, Entry] = {
     "copy": Entry(
         "gitml.commands.copy", "Look after", "Make a new run with the contents of another."
     ),
+    "gc": Entry("gitml.commands.gc", "Look after", "Remove what crashes and purges left behind."),
     "completion": Entry(
         "gitml.commands.completion", "Look after", "Print the completion script of a shell."
     ),
