@@ -43,6 +43,7 @@ COMMANDS: dict[str, Entry] = {
     "log": Entry(
         "gitml.commands.log", "Record", "Record a run from the files that a training left behind."
     ),
+    "run": Entry("gitml.commands.run", "Record", "Run a training command and record it."),
     "status": Entry(
         "gitml.commands.status", "Find", "Show where things stand, as gitml alone does."
     ),
@@ -84,6 +85,9 @@ COMMANDS: dict[str, Entry] = {
         "gitml.commands.copy", "Look after", "Make a new run with the contents of another."
     ),
     "gc": Entry("gitml.commands.gc", "Look after", "Remove what crashes and purges left behind."),
+    "doctor": Entry(
+        "gitml.commands.doctor", "Look after", "Look for what is wrong, and say what mends it."
+    ),
     "completion": Entry(
         "gitml.commands.completion", "Look after", "Print the completion script of a shell."
     ),

@@ -193,7 +193,7 @@ def command(
     """
 
     def declare(function: Callable[..., Any]) -> Command:
-        settings.setdefault("context_settings", HELP)
+        settings["context_settings"] = {**HELP, **settings.get("context_settings", {})}
         made = click.command(name, cls=Command, **settings)(click.pass_obj(function))
         add_everywhere(made)
         made.examples, made.exits = examples, exits
@@ -208,7 +208,7 @@ def group(
     """Make a function a command with subcommands; add them with ``NAME.add_command(…)``."""
 
     def declare(function: Callable[..., Any]) -> CommandGroup:
-        settings.setdefault("context_settings", HELP)
+        settings["context_settings"] = {**HELP, **settings.get("context_settings", {})}
         made = click.group(None, cls=CommandGroup, **settings)(function)
         add_everywhere(made)
         made.examples, made.exits = examples, exits

@@ -87,13 +87,16 @@ class Screen:
     def line(self, *pieces: Piece, style: str = "") -> None:
         """Write one line; hostile characters in it are escaped."""
         cells = [p if isinstance(p, Cell) else Cell(p, style) for p in pieces]
-        cells = _stripped([Cell(visible(c.text, UNLIMITED), c.style) for c in cells])
-        if not self.color or not any(c.style and c.text for c in cells):
-            self.write("".join(c.text for c in cells) + "\n")
+        self._draw([Cell(visible(c.text, UNLIMITED), c.style) for c in cells])
+
+    def _draw(self, cells: list[Cell]) -> None:
+        """Draw one line of what is harmless, without the spaces at its end."""
+        if not self.color or not any(style for _, style in cells):
+            self.write("".join([text for text, _ in cells]).rstrip() + "\n")
             return
         from rich.text import Text
 
-        parts = [(c.text, STYLES.get(c.style, "")) for c in cells]
+        parts = [(text, STYLES.get(style, "")) for text, style in _stripped(cells)]
         self._console.print(Text.assemble(*parts, end="\n"), soft_wrap=True)
 
     @functools.cached_property
@@ -176,15 +179,13 @@ class Screen:
     def _row(
         self, columns: Sequence[Column], widths: Sequence[int], row: Sequence[Cell], indent: int
     ) -> None:
-        pieces: list[Piece] = [" " * indent]
-        for nth, (column, width, cell) in enumerate(zip(columns, widths, row, strict=True)):
+        pieces = [Cell(" " * indent)]
+        for column, width, cell in zip(columns, widths, row, strict=True):
             text = self.fit(cell.text, width) if self.terminal else cell.text
-            pad = " " * (width - self.cells(text))
-            gap = "  " if nth else ""
-            pieces.append(gap + pad if column.right else gap)
-            pieces.append(Cell(text, cell.style))
-            pieces.append("" if column.right else pad)
-        self.line(*pieces)
+            pad = Cell(" " * (width - self.cells(text)))
+            drawn = Cell(text, cell.style)
+            pieces += [pad, drawn, _GAP] if column.right else [drawn, pad, _GAP]
+        self._draw(pieces)
 
     def grid(self, heads: Sequence[str], rows: Iterable[Sequence[Json]]) -> None:
         """Draw any values as a table, columns of numbers aligned at the right."""
@@ -342,6 +343,9 @@ def _stripped(cells: list[Cell]) -> list[Cell]:
         if text := text.rstrip():
             return [*cells, Cell(text, style)]
     return []
+
+
+_GAP = Cell("  ")
 
 
 def _safe(piece: Piece) -> Cell:

@@ -78,8 +78,8 @@ def exact(value: Json) -> str:
     """Return a value whole, as JSON spells it; a text as it is."""
     if isinstance(value, str):
         return value
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
+    if type(value) in {int, float}:  # as JSON does, many times faster; and NaN has a name
+        return repr(value)
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -116,14 +116,11 @@ def duration(seconds: float) -> str:
 def size(count: int) -> str:
     """Return bytes for reading: ``512 B``, ``18.2 kB``, ``1.4 GB`` (decimal units)."""
     amount = float(count)
-    step = 1000
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if amount < step or unit == "TB":
-            break
-        amount /= step
-    else:
-        unit = "TB"
-    return f"{count} B" if unit == "B" else f"{amount:.3g} {unit}"
+    for unit in ("B", "kB", "MB", "GB"):
+        if float(f"{amount:.3g}") < 1000:  # noqa: PLR2004 - the next unit
+            return f"{amount:.3g} {unit}"
+        amount /= 1000
+    return f"{amount:,.3g} TB" if amount < 1000 else f"{amount:,.0f} TB"  # noqa: PLR2004
 
 
 def quoted(word: str) -> str:
