@@ -1,12 +1,11 @@
-"""YAML and JSON lines <-> the model, and the one door to yaml.
+"""YAML <-> the model, and the one door to yaml; JSON lines are in `gitml.lines`.
 
-Three readers with three kinds of trust:
+Two readers with two kinds of trust:
 
 - `load_stored` reads what lies under refs, which anybody who can push may have
   written: no aliases, anchors or tags, limits on size and depth.
 - `load_user_yaml` reads what people wrote by hand, as YAML 1.2 resolves it
   (``1e-5`` is a number, ``no`` and ``12:30:00`` are strings), anchors allowed.
-- `load_edits` reads JSON lines.
 
 What is written is quoted so that YAML 1.1 and 1.2 read the same values.
 https://yaml.org/spec/1.2.2/#103-core-schema
@@ -14,16 +13,22 @@ https://yaml.org/spec/1.2.2/#103-core-schema
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable
 from typing import Any
 
 import yaml
 
 from gitml.errors import DamagedError, InputError, NewerSchemaError
-from gitml.model import SCHEMA, Edit, Json
+from gitml.lines import dump_edit as dump_edit  # noqa: PLC0414 - a re-export
+from gitml.lines import dump_edits as dump_edits  # noqa: PLC0414
+from gitml.lines import dump_json as dump_json  # noqa: PLC0414
+from gitml.lines import edit_from_json as edit_from_json  # noqa: PLC0414
+from gitml.lines import load_edits as load_edits  # noqa: PLC0414
+from gitml.lines import load_json as load_json  # noqa: PLC0414
+from gitml.lines import without_surrogates
+from gitml.model import SCHEMA, Json
 from gitml.names import visible
 
 try:
@@ -40,29 +45,32 @@ USER_LIMIT = 8 * 1024 * 1024
 DEPTH_LIMIT = 32
 _NODE_LIMIT = 200_000
 
+_MERGE = "tag:yaml.org,2002:merge"
 _YAML12: list[tuple[str, str, str]] = [
     ("tag:yaml.org,2002:bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
     ("tag:yaml.org,2002:null", r"~|null|Null|NULL|", "~nN\0"),
     ("tag:yaml.org,2002:int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
     (
         "tag:yaml.org,2002:float",
-        r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
-        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+        (
+            r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
+            r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+        ),
         "-+0123456789.",
     ),
-    ("tag:yaml.org,2002:merge", r"<<", "<"),
+    (_MERGE, r"<<", "<"),
 ]
 _PATTERNS12 = [(tag, re.compile(f"(?:{pattern})\\Z")) for tag, pattern, _ in _YAML12]
 
 
 class _StoredLoader(_BaseLoader):
-    """What gitml wrote: YAML 1.2 scalars, no dates."""
+    """What gitml wrote: YAML 1.2 scalars, no dates and no merge keys."""
 
 
 class _Dumper(_BaseDumper):
     """What gitml writes: readable, and the same to YAML 1.1 and 1.2."""
 
-    def ignore_aliases(self, data: Any) -> bool:
+    def ignore_aliases(self, _data: Any) -> bool:
         """Never write an anchor."""
         return True
 
@@ -74,7 +82,7 @@ def _construct_int(loader: Any, node: yaml.ScalarNode) -> int:
             return int(text, 0)
         return int(text, 16) if text.startswith("0x") else int(text)
     except ValueError as error:  # Python refuses more than 4,300 digits
-        raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from None
+        raise _refusal(str(error), node) from None
 
 
 def _construct_float(loader: Any, node: yaml.ScalarNode) -> float:
@@ -83,56 +91,54 @@ def _construct_float(loader: Any, node: yaml.ScalarNode) -> float:
 
 
 def _construct_map(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:
-    loader.flatten_mapping(node)
-    mapping: dict[Any, Any] = {}
+    """Build a mapping whose keys are each given once; `_UserLoader` also merges ``<<``.
+
+    PyYAML's own merging copies nodes, which nested merges make exponential.
+    """
+    own: dict[Any, Any] = {}
+    merged: dict[Any, Any] = {}
     for key_node, value_node in node.value:
+        if key_node.tag == _MERGE:
+            found = loader.construct_object(value_node, deep=True)
+            for mapping in reversed(found if isinstance(found, list) else [found]):
+                if not isinstance(mapping, dict):
+                    raise _refusal("what << merges is not a mapping", key_node)
+                loader.merged += len(mapping)
+                if loader.merged > _NODE_LIMIT:
+                    raise _refusal(f"its merges unfold to more than {_NODE_LIMIT} values", key_node)
+                merged |= mapping
+            continue
         key = loader.construct_object(key_node, deep=True)
         if not isinstance(key, Hashable):
-            raise yaml.constructor.ConstructorError(
-                None, None, "a key is a list or a mapping", key_node.start_mark
-            )
-        if key in mapping:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"the key {visible(str(key), 40)} stands twice", key_node.start_mark
-            )
-        mapping[key] = loader.construct_object(value_node, deep=True)
-    return mapping
+            raise _refusal("a key is a list or a mapping", key_node)
+        if key in own:  # to Python 1, 1.0 and true are one key
+            raise _refusal(f"the key {visible(str(key), 40)} stands twice", key_node)
+        own[key] = loader.construct_object(value_node, deep=True)
+    return {**merged, **own} if merged else own
 
 
-def _construct_user_map(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:
-    """Like `_construct_map`, but a merged key may be given again."""
-    own = [k.value for k, _ in node.value if isinstance(k, yaml.ScalarNode) and k.value != "<<"]
-    if len(own) != len(set(own)):
-        twice = next(k for k in own if own.count(k) > 1)
-        raise yaml.constructor.ConstructorError(
-            None, None, f"the key {visible(str(twice), 40)} stands twice", node.start_mark
-        )
-    loader.flatten_mapping(node)
-    mapping: dict[Any, Any] = {}
-    for key_node, value_node in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        if not isinstance(key, Hashable):
-            raise yaml.constructor.ConstructorError(
-                None, None, "a key is a list or a mapping", key_node.start_mark
-            )
-        mapping[key] = loader.construct_object(value_node, deep=True)
-    return mapping
+def _refusal(problem: str, node: yaml.Node) -> yaml.MarkedYAMLError:
+    return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
 
 
 class _UserLoader(_BaseLoader):
     """What people wrote: YAML 1.2 scalars, anchors and merge keys."""
 
+    merged = 0
+    """How many values merge keys brought in."""
+
 
 for _loader in (_StoredLoader, _UserLoader):
     _loader.yaml_implicit_resolvers = {}
     for _tag, _pattern, _first in _YAML12:
+        if _tag == _MERGE and _loader is _StoredLoader:
+            continue
         # PyYAML tries a scalar's first character; the empty scalar has the key "".
         _starts = [c if c != "\0" else "" for c in _first]
         _loader.add_implicit_resolver(_tag, re.compile(f"(?:{_pattern})\\Z"), _starts)
     _loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
     _loader.add_constructor("tag:yaml.org,2002:float", _construct_float)
-_StoredLoader.add_constructor("tag:yaml.org,2002:map", _construct_map)
-_UserLoader.add_constructor("tag:yaml.org,2002:map", _construct_user_map)
+    _loader.add_constructor("tag:yaml.org,2002:map", _construct_map)
 
 
 def _is_plain_in_both(text: str) -> bool:
@@ -141,6 +147,7 @@ def _is_plain_in_both(text: str) -> bool:
 
 
 def _represent_str(dumper: Any, text: str) -> yaml.ScalarNode:
+    text = without_surrogates(text)  # libyaml neither writes nor reads them
     if (
         "\n" in text
         and text.isprintable() is False
@@ -179,26 +186,34 @@ def dump(value: Json) -> bytes:
         width=4096,
         default_flow_style=False,
     )
-    return str(text).encode("utf-8", "surrogatepass")
+    return str(text).encode()
 
 
 _SUSPECT = re.compile(r"(?m)(?:^|[\s\[{,:?-])[&*!][^\s]")
-_DEEP = re.compile(r"(?m)^[ \t?-]{%d}" % (2 * DEPTH_LIMIT))
+_DEEP = re.compile(rf"[ \t?:-]{{{2 * DEPTH_LIMIT}}}")
+_MANY = 10_000
+"""Lines and commas up to which a document cannot have too many values."""
+
+
+def _looks_harmless(text: str, *, aliases: bool) -> bool:
+    """Say whether ``text`` can be built without a look at its events."""
+    return not (
+        text.count("[") + text.count("{") > DEPTH_LIMIT
+        or _DEEP.search(text)
+        or text.count("- -") > DEPTH_LIMIT
+        or (("&" in text or "!" in text) if aliases else _SUSPECT.search(text))
+        or text.count("\n") + text.count(",") > _MANY
+    )
 
 
 def _check_structure(text: str, *, aliases: bool) -> None:
     """Refuse what could explode or crash, before anything is constructed.
 
     libyaml's composer recurses in C and overflows the stack at about 100,000
-    levels, so depth is checked on the event stream, which does not recurse.
+    levels, so depth is checked on the event stream, which does not recurse. Only
+    of a document that looks suspicious or is long: this costs a sixth of reading it.
     """
-    if not (
-        text.count("[") + text.count("{") > DEPTH_LIMIT
-        or (not aliases and _SUSPECT.search(text))
-        or _DEEP.search(text)
-        or text.count("- -") > DEPTH_LIMIT
-        or (aliases and ("&" in text or "!" in text))
-    ):
+    if _looks_harmless(text, aliases=aliases):
         return
     depth = nodes = 0
     for event in yaml.parse(text, Loader=_BaseLoader):
@@ -208,24 +223,28 @@ def _check_structure(text: str, *, aliases: bool) -> None:
                 raise ValueError(f"it nests deeper than {DEPTH_LIMIT} levels")
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
-        if isinstance(event, yaml.AliasEvent) and not aliases:
-            raise ValueError("it holds an alias")
         if isinstance(event, yaml.NodeEvent):
             nodes += 1
             if nodes > _NODE_LIMIT:
                 raise ValueError(f"it has more than {_NODE_LIMIT} values")
-            if event.anchor is not None and not aliases:
-                raise ValueError("it holds an anchor")
-            tag = getattr(event, "tag", None)
-            if tag is not None and tag != "!" and not tag.startswith("tag:yaml.org,2002:str"):
-                raise ValueError(f"it holds the tag {visible(tag, 40)}")
+            _check_properties(event, aliases=aliases)
+
+
+def _check_properties(event: yaml.NodeEvent, *, aliases: bool) -> None:
+    if not aliases and isinstance(event, yaml.AliasEvent):
+        raise ValueError("it holds an alias")
+    if not aliases and event.anchor is not None:
+        raise ValueError("it holds an anchor")
+    tag = getattr(event, "tag", None)
+    if tag not in {None, "!"} and not tag.startswith("tag:yaml.org,2002:str"):
+        raise ValueError(f"it holds the tag {visible(tag, 40)}")
 
 
 def _problem(error: Exception) -> str:
     """Return one line that says what is wrong and where."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
-        return f"{error.problem}, line {mark.line + 1} column {mark.column + 1}"
+        return f"{visible(str(error.problem))}, line {mark.line + 1} column {mark.column + 1}"
     if isinstance(error, RecursionError):
         return "it nests too deep"
     return visible(str(error).splitlines()[0] if str(error) else type(error).__name__)
@@ -259,7 +278,7 @@ def check_schema(schema: Json, what: str) -> None:
         raise DamagedError(f"{what} has a schema that is not a number: {visible(str(schema), 40)}.")
     if schema > SCHEMA:
         raise NewerSchemaError(
-            f"{what} has schema {schema}, and this gitml reads up to {SCHEMA}.",
+            f"{what} has schema {visible(str(schema), 40)}, and this gitml reads up to {SCHEMA}.",
             hint="Upgrade: pip install --upgrade gitml",
         )
 
@@ -318,89 +337,3 @@ def scalar_from_text(text: str) -> Json:
                     return text
             return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
     return text
-
-
-_FLOATS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-"""How JSON lines spell the floats that JSON has no numbers for, as ``{"$float": "NaN"}``."""
-
-
-def _encode_floats(value: Json) -> Json:
-    if isinstance(value, float) and not math.isfinite(value):
-        name = "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-        return {"$float": name}
-    if isinstance(value, Mapping):
-        return {k: _encode_floats(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_encode_floats(v) for v in value]
-    return value
-
-
-def _decode_floats(item: dict[str, Json]) -> Json:
-    if len(item) == 1 and isinstance(item.get("$float"), str) and item["$float"] in _FLOATS:
-        return _FLOATS[item["$float"]]
-    return item
-
-
-def dump_json(value: Json) -> str:
-    """Return ``value`` as one line of strict JSON; NaN and infinities as ``{"$float": …}``."""
-    try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    except ValueError:
-        return json.dumps(_encode_floats(value), ensure_ascii=False, separators=(",", ":"))
-
-
-def load_json(text: str) -> Json:
-    """Return what `dump_json` wrote; raise ValueError if it is not JSON."""
-    try:
-        return json.loads(text, object_hook=_decode_floats)
-    except RecursionError:
-        raise ValueError("it nests too deep") from None
-
-
-def dump_edit(edit: Edit) -> str:
-    """Return an edit as one JSON line without its newline."""
-    head = json.dumps(
-        {"at": edit.at, "id": edit.id, "by": edit.by, "key": edit.key}, ensure_ascii=False
-    )
-    return f'{head[:-1]}, "value": {edit.json}}}'
-
-
-_EDIT_ID = re.compile(r"[0-9a-f]{16}")
-_LATEST = 253_402_300_799_000  # the last second of the year 9999
-
-
-def edit_from_json(value: Json) -> Edit:
-    """Return the edit in ``value``; raise ValueError if it is none."""
-    if not isinstance(value, dict):
-        raise ValueError("an edit is not a mapping")
-    at, edit_id, by, key = value.get("at"), value.get("id"), value.get("by"), value.get("key")
-    if not isinstance(at, int) or isinstance(at, bool) or not 0 <= at <= _LATEST:
-        raise ValueError("an edit has no time")
-    if not isinstance(edit_id, str) or not _EDIT_ID.fullmatch(edit_id):
-        raise ValueError("an edit has no id")
-    if not isinstance(by, str) or not isinstance(key, str) or not key:
-        raise ValueError("an edit has no author or key")
-    return Edit(at=at, id=edit_id, by=by, key=key, json=dump_json(value.get("value")))
-
-
-def dump_edits(edits: Iterable[Edit]) -> bytes:
-    """Return edits as sorted JSON lines."""
-    return "".join(f"{dump_edit(e)}\n" for e in sorted(edits)).encode("utf-8", "surrogatepass")
-
-
-def load_edits(data: bytes, what: str) -> frozenset[Edit]:
-    """Return the set of edits in JSON lines; raise `DamagedError` naming the line."""
-    try:
-        lines = data.decode("utf-8", "surrogatepass").split("\n")
-    except ValueError as error:
-        raise DamagedError(f"{what} cannot be read: {_problem(error)}.") from None
-    edits = []
-    for number, line in enumerate(lines, 1):
-        if line:
-            try:
-                edits.append(edit_from_json(load_json(line)))
-            except ValueError as error:
-                raise DamagedError(
-                    f"{what} cannot be read: {_problem(error)}, line {number}."
-                ) from None
-    return frozenset(edits)
