@@ -210,7 +210,7 @@ def _write_sources(
         ):
             kept[ref] = mark
         # Changes that undo each other, or touch what filters normalise, are none.
-        dirty = base is None or repository.commit_tree(base) != tree
+        dirty = repository.commit_tree(base) != tree if base else bool(value.get("dirty"))
         edits.add(source_edit(record, {**_described(value), "dirty": dirty, "tree": tree}))
     return edits, kept
 
