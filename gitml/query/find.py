@@ -10,6 +10,7 @@ from gitml.errors import DamagedError, InputError, NotFoundError
 from gitml.model import iso
 from gitml.names import RUN_ID_PREFIX, did_you_mean, is_run_id, plural, visible
 from gitml.query.keys import METRICS, known, unknown
+from gitml.query.rows import storable
 
 if TYPE_CHECKING:
     from gitml.model import Run
@@ -56,7 +57,7 @@ def find(index: Index, connection: Connection, text: str, experiment: str | None
 
 def _named(connection: Connection, name: str) -> list[tuple[str, int, int, str]]:
     query = "SELECT id, deleted, created, slug FROM run WHERE name = ? ORDER BY created DESC, id"
-    return connection.execute(query, (name.encode("utf-8", "replace").decode(),)).fetchall()
+    return connection.execute(query, (storable(name),)).fetchall()
 
 
 def _several(what: str, ids: list[str]) -> InputError:
@@ -116,7 +117,7 @@ def _missing(connection: Connection, text: str) -> Run:
 def _candidates(connection: Connection, text: str) -> list[str]:
     newest = "SELECT name FROM run WHERE deleted = 0 ORDER BY created DESC LIMIT ?"
     names = [row[0] for row in connection.execute(newest, (_CANDIDATES,))]
-    start, end = (re.sub(r"[*?\[\]]", "?", part) for part in (text[:3], text[-4:]))
+    start, end = (re.sub(r"[*?\[\]]", "?", storable(part)) for part in (text[:3], text[-4:]))
     alike = "SELECT name FROM run WHERE deleted = 0 AND (name GLOB ? OR name GLOB ?) LIMIT ?"
     names += [r[0] for r in connection.execute(alike, (f"{start}*", f"*{end}", _CANDIDATES))]
     return names

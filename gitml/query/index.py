@@ -27,7 +27,7 @@ from gitml.errors import (
 from gitml.names import did_you_mean, visible
 from gitml.query import find, guard, where
 from gitml.query.goals import default_goal
-from gitml.query.rows import from_row
+from gitml.query.rows import from_row, storable
 from gitml.query.schema import TABLES, VERSION, VIEWS
 from gitml.query.summaries import experiments, key_numbers, keys, tombstones
 from gitml.query.update import update
@@ -262,7 +262,7 @@ class Index:
                 marks = ", ".join("?" * len(wanted))
                 # With = the order comes from SQLite's index too.
                 tests.append(f"{column} = ?" if marks == "?" else f"{column} IN ({marks})")
-                values += wanted
+                values += map(storable, wanted)
         if text:
             tests.append(f"(\n{text}\n)")
         filters = " AND ".join(tests) or "1"
@@ -354,7 +354,7 @@ class Index:
     def goal(self, metric: str) -> str:
         """Return ``min`` or ``max``: what was said of the metric last, or what its name tells."""
         query = "SELECT goal FROM key WHERE kind = 'metrics' AND name = ?"
-        found = self._db.execute(query, (metric,)).fetchone()
+        found = self._db.execute(query, (storable(metric),)).fetchone()
         return found[0] if found and found[0] else default_goal(metric)
 
     @_reads

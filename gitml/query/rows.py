@@ -21,12 +21,17 @@ begin with the key's name, ``input`` and ``artifact`` are whole. JSON can hold i
 _INT64 = 2**63
 
 
+def storable(text: str) -> str:
+    """Return text as SQLite can keep it: without lone surrogates."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
 def cell(value: Json) -> Cell:
     """Return a value as SQLite can keep it: lists as JSON, huge integers as floats."""
     if value is None or isinstance(value, float):
         return value
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode() if not value.isascii() else value
+        return storable(value)
     if isinstance(value, int):
         if -_INT64 <= value < _INT64:
             return int(value)
