@@ -82,7 +82,7 @@ class Session:
         from gitml.query.index import open_index
 
         store = self.store()
-        with progress("Reading runs") as report:
+        with progress("Reading runs", color=self.color) as report:
             opened = open_index(store, now=self.now, progress=report)
         with opened as index:
             yield index

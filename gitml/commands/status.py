@@ -82,7 +82,7 @@ def _suggest(
     from gitml.output.runs import leading_metrics
 
     third = "gitml --help"
-    for metric in leading_metrics(newest)[:1]:
+    for metric in leading_metrics(newest)[:1] if experiments[0].runs > 1 else ():
         third = f"gitml diff {quoted(f'best:{metric}')} latest"
     if unpacked >= PACK_FROM:
         third = "gitml pack"

@@ -15,7 +15,7 @@ _QUIET = 0.5
 
 
 @contextlib.contextmanager
-def progress(label: str) -> Iterator[Callable[[int, int], None]]:
+def progress(label: str, *, color: bool = True) -> Iterator[Callable[[int, int], None]]:
     """Give ``report(done, total)``, which draws a bar on stderr if that is a terminal.
 
     The bar comes only after half a second, so that what is quick stays quiet.
@@ -33,7 +33,12 @@ def progress(label: str) -> Iterator[Callable[[int, int], None]]:
                 from rich.progress import Progress
 
                 bar.append(
-                    stack.enter_context(Progress(console=Console(stderr=True), transient=True))
+                    stack.enter_context(
+                        Progress(
+                            console=Console(stderr=True, no_color=None if color else True),
+                            transient=True,
+                        )
+                    )
                 )
                 bar.append(bar[0].add_task(label, total=total))
             if bar:
