@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from gitml.store.git import Repository
 
 _CHUNK = 1 << 20
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +41,11 @@ class Placed:
 
 def is_here(repository: Repository, artifact: Artifact) -> bool:
     """Say whether an artifact's bytes are on this machine."""
-    if artifact.store == "lfs":
-        sha256 = artifact.sha256 or ""
-        return any(
-            p.is_file() for p in (lfs_path(repository, sha256), kept_path(repository, sha256))
-        )
-    return artifact.store == "git"
+    if artifact.store != "lfs":
+        return artifact.store == "git"
+    sha256 = artifact.sha256 or ""
+    places = (lfs_path(repository, sha256), kept_path(repository, sha256))
+    return _SHA256.fullmatch(sha256) is not None and any(place.is_file() for place in places)
 
 
 def select(run: Run, paths: Sequence[str]) -> list[Artifact]:
