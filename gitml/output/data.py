@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 UNLIMITED = 1 << 30
 
-# What `names.visible` escapes beyond ASCII (a test compares the two).
-_HOSTILE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+# What no name may hold, beyond ASCII (a test compares this with gitml.names).
+_HOSTILE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufeff\ud800-\udfff]")
 
 
 def hostile(text: str) -> bool:

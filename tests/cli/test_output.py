@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitml.names import visible
+from gitml.names import _is_hostile, visible
 from gitml.output import (
     Cell,
     Column,
@@ -173,10 +173,11 @@ def test_what_is_cut_fits(text, width):
     assert plain_width(cut(text, width)) <= width
 
 
-def test_hostile_is_what_visible_escapes():
-    """JSON is made harmless by a pattern, people's text by `names.visible`: one set."""
-    beyond_ascii = map(chr, range(0x7F, sys.maxunicode + 1))
-    assert [c for c in beyond_ascii if hostile(c) != (visible(c) != c)] == []
+def test_hostile_is_what_no_name_may_hold():
+    """JSON is made harmless by a pattern, names by a rule: one set, and none of it visible."""
+    beyond_ascii = list(map(chr, range(0x7F, sys.maxunicode + 1)))
+    assert [c for c in beyond_ascii if hostile(c) != _is_hostile(c)] == []
+    assert [c for c in beyond_ascii if hostile(c) and visible(c) == c] == []
 
 
 JSON = st.recursive(
