@@ -85,7 +85,7 @@ def log(
             session, place, experiment=experiment, name=name, known=known, owner=False
         )
         _record(session, recorder, before, place, found, parent=parent, status=status)
-        run = finish(recorder, place, status or "finished", ended=session.now)
+        run = finish(recorder, status or "finished", ended=session.now)
     finally:
         found.close()
     _answer(session, run, found, before, started, quiet=quiet, as_json=as_json)

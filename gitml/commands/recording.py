@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitml.commands.options import F, complete_experiments, complete_runs
-from gitml.errors import GitmlError, RepositoryError, UsageError
+from gitml.errors import DamagedError, GitmlError, RepositoryError, UsageError
 from gitml.names import visible
 
 if TYPE_CHECKING:
@@ -206,24 +206,20 @@ def find_parent(session: Session, parent: str | None) -> str | None:
         return index.find(parent).id
 
 
-def finish(recorder: Recorder, place: Place, status: str, *, ended: int | None = None) -> Run:
+def finish(recorder: Recorder, status: str, *, ended: int | None = None) -> Run:
     """End a run and return it as committed.
 
     What raises keeps everything in the run's log, and its hint says so.
     """
+    shown = f"{visible(recorder.name)} ({recorder.id[:8]})"
     try:
         run = recorder.end(status, ended=ended)
     except GitmlError as error:
         hint = f"{error.hint.rstrip('.')}; " if error.hint else ""
-        shown = f"{visible(recorder.name)} ({recorder.id[:8]})"
         error.hint = f"{hint}{shown} is safe on disk meanwhile, and gitml pack commits it later"
         raise
-    if run is None:  # another process took the log into git the moment it was closed
-        from gitml.store.history import copies
-        from gitml.store.state import view
-
-        trees = [base.tree for base in copies(place.store, recorder.id)]
-        run = view(place.store, recorder.id, trees)
+    if run is None:
+        raise DamagedError(f"The run {shown} was recorded, but it cannot be read.")
     return run
 
 

@@ -289,15 +289,20 @@ def fold_many(
     """Do `fold_logs` for many runs in one stream, each on top of its change.
 
     A run that cannot be written goes into ``failed``, its logs untouched; without
-    ``failed`` it raises.
+    ``failed`` it raises. One whose first facts lie in a log that is still written
+    is left to that writer.
     """
     with ExitStack() as stack:
         done: dict[str, list[Path]] = {}
+        ready = []
         for change in changes:
             taken = _take(repository, stack, change, here, now)
+            if taken and _waits(repository, change):
+                continue
             if taken:
                 done[change.run_id] = taken
-        ready = [c for c in changes if c.edits or c.sources or any(c.points.values())]
+            if change.edits or change.sources or any(change.points.values()):
+                ready.append(change)
         runs = commit_runs(repository, ready, committer=committer, now=now, failed=failed)
         for run_id, paths in done.items():
             if failed is None or run_id not in failed:
@@ -327,6 +332,14 @@ def _take(
     others = any(path.stem.partition("-")[0] != change.mine for path in done)
     change.abandoned = last if others and not alive else None
     return done
+
+
+def _waits(repository: Repository, change: Change) -> bool:
+    """Say whether a run that is still written has not been begun as far as we can read."""
+    alive = not change.seal_segments
+    if not alive or change.bases or any(edit.key == "created" for edit in change.edits):
+        return False
+    return repository.resolve(names.run_ref(change.run_id)) is None
 
 
 def _find_staged(home: Path, run_id: str, log: Path, change: Change) -> None:

@@ -372,9 +372,10 @@ def record(recorder: Recorder, found: Gathered, problems: Problems = None) -> No
         with _noting(problems):
             recorder.log_file(file, dest)
     for dataset in found.inputs:
-        recorder.log_input(dataset)
-    if found.tags:
         with _noting(problems):
+            recorder.log_input(dataset)
+    with _noting(problems):
+        if found.tags:
             recorder.set_tags(found.tags)
-    if found.note is not None:
-        recorder.state({"note": found.note})
+        if found.note is not None:
+            recorder.state({"note": found.note})

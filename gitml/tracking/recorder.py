@@ -19,10 +19,13 @@ from gitml.codec import dump_json
 from gitml.errors import GitmlError, InputError, RefusedError
 from gitml.model import Edit, Json, Run, iso
 from gitml.records import compact
-from gitml.store import artifacts, live, source
+from gitml.store import artifacts, live
+from gitml.store.history import copies
+from gitml.store.state import view
 from gitml.store.write import Base, fold_logs
 from gitml.tracking import capture
 from gitml.tracking.background import note_ended
+from gitml.tracking.origin import describe_code
 from gitml.tracking.settings import Settings
 from gitml.tracking.values import number, whole_step
 
@@ -83,10 +86,7 @@ class Recorder:
         self._params: dict[str, str] = {}
         self._steps: dict[str, int] = {}
         self._names: dict[str, str] = {}
-        if known is not None:
-            self._params = {k: dump_json(v) for k, v in known.params.items()}
-            self._steps = {k: m.step for k, m in known.metrics.items()}
-        self._clock = known.updated if known else 0
+        self._clock = 0
         self._log: live.LiveLog | None = None
         self._pid = os.getpid()
         self._lock = threading.RLock()
@@ -95,6 +95,8 @@ class Recorder:
         self._events = 0
         self._source: threading.Thread | None = None
         self._checkpoints: threading.Thread | None = None
+        if known is not None:
+            self.learn(known)
         _RECORDERS.add(self)
         self._open()
 
@@ -154,49 +156,50 @@ class Recorder:
             )
             self._source.start()
         if checkpoints:
-            self._checkpoints = threading.Thread(target=self._keep, name="gitml", daemon=True)
-            self._checkpoints.start()
+            self.keep()
 
     def resume(self, *, checkpoints: bool = True) -> None:
         """State that a known run goes on."""
         self.state({"status": "running", "ended": None})
         if checkpoints:
-            self._checkpoints = threading.Thread(target=self._keep, name="gitml", daemon=True)
-            self._checkpoints.start()
+            self.keep()
+
+    def keep(self) -> None:
+        """Write checkpoints from now on, every half minute in which something was logged."""
+        self._checkpoints = threading.Thread(target=self._keep, name="gitml", daemon=True)
+        self._checkpoints.start()
+
+    def settle(self) -> None:
+        """Wait until the code is captured."""
+        if self._source is not None:
+            self._source.join()
+
+    def learn(self, told: Run) -> None:
+        """Take in what others wrote to the run: its params, and where its metrics got to."""
+        with self._lock:
+            self._params = {k: dump_json(v) for k, v in told.params.items()} | self._params
+            for name, metric in told.metrics.items():
+                self._steps[name] = max(metric.step, self._steps.get(name, metric.step))
+            self._clock = max(self._clock, told.updated)
 
     def _capture_source(
         self, code: Repository, command: tuple[str, ...], script: str | None
     ) -> None:
-        record: dict[str, Json] = {"command": list(command), "script": script}
-        try:
-            remote = code.config('remote "origin"', "url")
-            record["remote"] = capture.strip_credentials(remote) if remote else None
-            found = source.snapshot(
-                code, file_limit=self.settings.file_limit, exclude=self.settings.exclude
-            )
-            if code.common_dir == self.repository.common_dir:
-                record |= found
-            else:  # the objects are in another repository than the runs
-                record |= {k: v for k, v in found.items() if k not in {"base", "files"}}
-                record |= source.carry(code, self.repository, found)
-        except (GitmlError, OSError) as error:
-            record["left_out"] = [names.visible(f"all: {error}", 300)]
-        edit = self._edit("source", None)
+        found = describe_code(code, self.repository, self.settings)
+        record = {"command": list(command), "script": script, **found}
         described = {k: v for k, v in record.items() if v is not None}
-        line = dump_json({"at": edit.at, "id": edit.id, "by": edit.by, "source": described})
+        with self._lock:
+            at = self._clock = max(self._now(), self._clock + 1)
+        edit = {"at": at, "id": capture.token(8), "by": self._by}
+        # JSON's own escapes bring back the names of files that are not UTF-8.
+        line = json.dumps({**edit, "source": described})
         with contextlib.suppress(GitmlError):  # a full disk: who logs next meets it too
-            self._append(f"\n{line}\n".encode("utf-8", "surrogatepass"))
-
-    def _edit(self, key: str, value: Json) -> Edit:
-        at = max(self._now(), self._clock + 1)
-        self._clock = at
-        return Edit(at=at, id=capture.token(8), by=self._by, key=key, json=dump_json(value))
+            self._append(f"\n{line}\n".encode())
 
     def state(self, facts: Mapping[str, Json]) -> None:
         """State facts of one moment, as edits."""
         with self._lock:
-            at = max(self._now(), self._clock + 1)
-            self._clock = at
+            at = self._clock = max(self._now(), self._clock + 1)
             edits = [
                 Edit(at=at, id=capture.token(8), by=self._by, key=key, json=dump_json(value))
                 for key, value in facts.items()
@@ -366,13 +369,19 @@ class Recorder:
             mine=self._log.writer if self._log is not None else None,
         )
 
+    def _seen(self) -> Run | None:
+        """Return the run as it is where another process writes it, or has just done so."""
+        with contextlib.suppress(GitmlError):
+            trees = [base.tree for base in copies(self.repository, self.id)]
+            return view(self.repository, self.id, trees)
+        return None
+
     def abandon(self) -> None:
         """Take back what this process logged and has not written to git yet, and end."""
         with self._folding:
             if self._ended.is_set():
                 return
-            if self._source is not None:
-                self._source.join()
+            self.settle()
             self._ended.set()
             _RECORDERS.discard(self)
             if self._log is not None:
@@ -387,16 +396,17 @@ class Recorder:
         with self._folding:
             if self._ended.is_set():
                 return self.result
-            if self._source is not None:
-                self._source.join()
+            self.settle()
             if os.getpid() == self.owner_pid:
                 moment = max(self._now() if ended is None else ended, 0)
                 self.state({"status": status, "ended": iso(moment)})
+            elif not self.owner_pid and status != "finished":
+                self.state({"status": status})  # for the owner to know; its own word is the last
             self._ended.set()
             if self._log is not None:
                 self._log.close()
             _RECORDERS.discard(self)
-            self.result = self._fold()
+            self.result = self._fold() or self._seen()
             note_ended(self.repository, self.settings.pack_limit)
             return self.result
 

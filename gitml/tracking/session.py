@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gitml import names
-from gitml.errors import GitmlError, InputError, RepositoryError, UsageError
+from gitml.errors import GitmlError, InputError, NotFoundError, RepositoryError, UsageError
 from gitml.query.index import open_index
 from gitml.store.git import Repository, open_repository
 from gitml.store.history import copies
+from gitml.store.live import logs
+from gitml.store.state import view
 from gitml.store.write import locate
 from gitml.tracking import capture
 from gitml.tracking.active import ActiveRun, status_of
@@ -34,6 +36,8 @@ _OF_THREAD = threading.local()
 _LOCK = threading.RLock()
 _CRASH: list[BaseException] = []
 _HOOKED: list[bool] = []
+_JOINED: dict[str, str] = {}
+"""The runs of other processes that this one has joined, and their experiments."""
 
 
 def find_store(repo: str | os.PathLike[str] | None = None) -> tuple[Repository, Repository | None]:
@@ -94,8 +98,12 @@ def start_run(  # noqa: PLR0913 - a run may be given all of these
     store, code = find_store(repo)
     settings = read_settings(code.work_tree if code is not None else store.work_tree)
     wrapped = None if run_id or current else capture.variable("GITML_RUN_ID")
+    if wrapped in _JOINED:  # the program's next run is one of its own, part of the wrapped one
+        experiment, parent = experiment or _JOINED[wrapped], parent or wrapped
+        wrapped = None
     if wrapped is not None:
-        recorder = _attach(store, wrapped, settings)
+        recorder = _attach(store, wrapped, settings, experiment, name)
+        _JOINED[wrapped] = recorder.experiment
     elif run_id is not None:
         recorder = _resume(store, run_id, settings)
     else:
@@ -159,8 +167,11 @@ def _begin(
 def script_name(code: Repository | None) -> str | None:
     """Return the running program relative to the repository, where it is inside."""
     script = capture.script()
-    if script is None:
-        return None
+    return None if script is None else relative(script, code)
+
+
+def relative(script: Path, code: Repository | None) -> str:
+    """Return a program's path relative to the repository, where it is inside."""
     top = code.work_tree if code is not None else None
     if top is not None:
         with contextlib.suppress(ValueError):
@@ -190,22 +201,39 @@ def reopen(store: Repository, known: Run, settings: Settings, *, owner: bool = T
     )
 
 
-def _attach(store: Repository, run_id: str, settings: Settings) -> Recorder:
-    """Join a run that another process (``gitml run``) began and will end."""
+def _attach(
+    store: Repository, run_id: str, settings: Settings, experiment: str | None, name: str | None
+) -> Recorder:
+    """Join a run that another process began and will end.
+
+    One that ``gitml run`` began takes the name and the experiment that the
+    program chooses, unless they were given on the command line.
+    """
     if not names.is_run_id(run_id):
         raise InputError(f"GITML_RUN_ID is no run id: {names.visible(run_id, 60)}")
-    from gitml.store.state import view
-
-    known = view(store, run_id, [base.tree for base in copies(store, run_id)])
-    return Recorder(
+    trees = [base.tree for base in copies(store, run_id)]
+    if not trees and not logs(store.home, run_id):
+        raise NotFoundError(
+            f"GITML_RUN_ID names a run that is not in this repository: {run_id[:12]}",
+            hint="Unset it, or name the run's repository with GITML_REPO.",
+        )
+    known = view(store, run_id, trees)
+    free = (capture.variable("GITML_RUN_OPEN") or "").split(",")
+    chosen = {"experiment": experiment, "name": name}
+    facts = {k: v for k, v in chosen.items() if v and k in free and v != getattr(known, k)}
+    recorder = Recorder(
         store,
         run_id=run_id,
-        experiment=known.experiment,
-        name=known.name,
+        experiment=facts.get("experiment", known.experiment),
+        name=facts.get("name", known.name),
         settings=settings,
         known=known,
         owner=False,
     )
+    if facts:
+        recorder.state(facts)
+    recorder.keep()
+    return recorder
 
 
 def _stack() -> list[ActiveRun]:

@@ -1,0 +1,35 @@
+"""The code of a run, described for its log while the training begins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitml.errors import GitmlError
+from gitml.names import visible
+from gitml.store import source
+from gitml.tracking.redact import strip_credentials
+
+if TYPE_CHECKING:
+    from gitml.model import Json
+    from gitml.store.git import Repository
+    from gitml.tracking.settings import Settings
+
+
+def describe_code(code: Repository, store: Repository, settings: Settings) -> dict[str, Json]:
+    """Return what a source record holds of the code, its objects brought into the store.
+
+    What cannot be described is said in its ``left_out``: no training fails for it.
+    """
+    record: dict[str, Json] = {}
+    try:
+        remote = code.config('remote "origin"', "url")
+        record["remote"] = strip_credentials(remote) if remote else None
+        found = source.snapshot(code, file_limit=settings.file_limit, exclude=settings.exclude)
+        if code.common_dir == store.common_dir:
+            record |= found
+        else:  # the objects are in another repository than the runs
+            record |= {k: v for k, v in found.items() if k not in {"base", "files"}}
+            record |= source.carry(code, store, found)
+    except (GitmlError, OSError) as error:
+        record["left_out"] = [visible(f"all: {error}", 300)]
+    return record
