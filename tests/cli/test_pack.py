@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -170,4 +169,4 @@ def test_outside_of_a_repository(invoke, tmp_path):
     answer = invoke("pack", cwd=tmp_path)
     assert answer.code == 6
     assert "is not in a git repository.\n  hint: " in answer.err
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []

@@ -22,12 +22,21 @@ CALLS = {
     "completion": [["completion", "bash"]],
     "copy": [["copy", "r1"], ["copy", "s1", "-e", "other"]],
     "demo": [],  # it is made of processes of gitml, each of which is held to this
-    "diff": [["diff", "r1", "s1"], ["diff", "r1", "s1", "--patch"], ["diff", "r0", "r1", "s0", "s1"]],
+    "diff": [
+        ["diff", "r1", "s1"],
+        ["diff", "r1", "s1", "--patch"],
+        ["diff", "r0", "r1", "s0", "s1"],
+    ],
     "doctor": [["doctor"]],
     "export": [["export", "csv"], ["export", "json"]],
     "gc": [["gc"]],
     "init": [["init"]],
-    "log": [["log", "-m", "auc=0.9"], ["log", "-m", "auc=0.8", "--run", "r1"], ["log", "--parent", "s1", "-p", "a=1"]],
+    "log": [
+        ["log", "-m", "auc=0.9"],
+        ["log", "-m", "auc=0.8", "--run", "r1"],
+        ["log", "-m", "auc=0.8", "--run", "s1"],
+        ["log", "--parent", "s1", "-p", "a=1"],
+    ],
     "ls": [["ls"], ["ls", "--where", "params.lr < 1", "--sort", "-created", "--json"]],
     "note": [["note", "r1", "good"], ["note", "s1", "good"]],
     "pack": [["pack"]],
@@ -83,7 +92,7 @@ CASES = [(name, call) for name, calls in CALLS.items() for call in calls]
 
 
 @pytest.mark.parametrize("dirty", [False, True], ids=["clean", "dirty"])
-@pytest.mark.parametrize(("name", "call"), CASES, ids=[" ".join(c[:4])[:40] for _, c in CASES])
+@pytest.mark.parametrize("name, call", CASES, ids=[" ".join(c[:4])[:40] for _, c in CASES])
 def test_processes(repo, git, gitml_cli, invoke, tmp_path, name, call, dirty):
     if dirty and name not in {"log", "run"}:
         pytest.skip("what the work tree is like matters to recording alone")
