@@ -7,15 +7,13 @@ that moves the ledger, and only if the ledger then holds all that it held.
 
 from __future__ import annotations
 
-import random
 import secrets
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gitml import names
 from gitml.codec import STORED_LIMIT, dump, dump_edits, load_stored
-from gitml.errors import BeatenError, DamagedError, GitmlError, NotFoundError, RefusedError
+from gitml.errors import DamagedError, GitmlError
 from gitml.model import SCHEMA, iso
 from gitml.records import RUN_YAML
 from gitml.store import live
@@ -23,7 +21,7 @@ from gitml.store.git import RefUpdate
 from gitml.store.points import Collector
 from gitml.store.runtree import put_run
 from gitml.store.state import is_merged, join, read_tree
-from gitml.store.write import ENDED, TRIES, new_edit
+from gitml.store.write import ENDED, again, new_edit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -66,10 +64,11 @@ class _Ledger:
 
 def ledgers(repository: Repository) -> dict[str, tuple[str, str]]:
     """Return (commit, the experiment's name) by slug of every ledger that can be read."""
-    return _ledgers(repository, repository.refs(names.EXPERIMENTS))
+    return read_ledgers(repository, repository.refs(names.EXPERIMENTS))
 
 
-def _ledgers(repository: Repository, refs: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+def read_ledgers(repository: Repository, refs: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Do `ledgers` with the refs as just listed."""
     heads = {
         ref[len(names.EXPERIMENTS) :]: oid
         for ref, oid in refs.items()
@@ -114,19 +113,15 @@ def seal(
     `BeatenError` when others won `TRIES` times in a row, and nothing is done then.
     """
     wanted = None if ids is None else frozenset(ids)
-    for attempt in range(TRIES):
+    listed = [refs] if refs is not None else []
+
+    def attempt() -> SealReport:
         report = SealReport()
-        try:
-            listed = refs if refs is not None else repository.refs(*SEALED_FROM)
-            _seal(repository, report, committer, now, wanted, listed, progress)
-        except BeatenError:
-            refs = None
-            if attempt == TRIES - 1:
-                raise
-            time.sleep(random.uniform(0, 0.02 * 2 ** min(attempt, 5)))  # noqa: S311 - jitter
-        else:
-            return report
-    raise AssertionError
+        fresh = listed.pop() if listed else repository.refs(*SEALED_FROM)
+        _seal(repository, report, committer, now, wanted, fresh, progress)
+        return report
+
+    return again(attempt)
 
 
 def collect_garbage(repository: Repository) -> None:
@@ -143,12 +138,12 @@ def _seal(
     refs: Mapping[str, str],
     progress: Callable[[int, int], None] | None,
 ) -> None:
-    known = _ledgers(repository, refs)
+    known = read_ledgers(repository, refs)
     hot = {ref[len(names.RUNS) :]: oid for ref, oid in refs.items() if ref.startswith(names.RUNS)}
     hot = {
         i: oid for i, oid in hot.items() if names.is_run_id(i) and (wanted is None or i in wanted)
     }
-    purged = _tombstones(repository, known, hot)
+    purged = purged_among(repository, known, hot)
     groups: dict[str, _Ledger] = {}
     taken = {slug: name for slug, (_, name) in known.items()}
     here = set(live.live_ids(repository.home))
@@ -190,7 +185,7 @@ def _seal(
                 updates += _seal_sources(stream, sources, refs.get(names.SOURCES), committer, now)
                 report.sources = len(sources)
     if updates:
-        _move(repository, updates)
+        move_refs(repository, updates)
 
 
 def _document(blob: Object | None) -> dict[str, Json]:
@@ -199,7 +194,7 @@ def _document(blob: Object | None) -> dict[str, Json]:
     return load_stored(blob.data, RUN_YAML)
 
 
-def _tombstones(
+def purged_among(
     repository: Repository, known: Mapping[str, tuple[str, str]], hot: Iterable[str]
 ) -> set[str]:
     """Return those of the hot runs that some ledger says were purged."""
@@ -250,7 +245,7 @@ def _seal_group(
             keep_tree=head is not None,
         )
         if head is None:
-            _put_experiment(stream, group, committer, now)
+            put_experiment(stream, group.slug, group.name, committer, now)
         head = mark
         for run_id, _, plan in part:
             prefix = f"runs/{run_id[:2]}/{run_id}"
@@ -296,7 +291,7 @@ def _seal_sources(
     ]
 
 
-def _move(repository: Repository, updates: Sequence[RefUpdate]) -> None:
+def move_refs(repository: Repository, updates: Sequence[RefUpdate]) -> None:
     """Move all refs or none; in the end no temporary one is left."""
     try:
         repository.update_refs(updates)
@@ -305,14 +300,12 @@ def _move(repository: Repository, updates: Sequence[RefUpdate]) -> None:
         raise
 
 
-def _put_experiment(stream: FastImport, group: _Ledger, committer: str, now: int) -> None:
-    stream.put_data(
-        EXPERIMENT_YAML,
-        dump({"schema": SCHEMA, "name": group.name, "slug": group.slug, "created": iso(now)}),
-    )
-    stream.put_data(
-        "edits.jsonl", dump_edits([new_edit(at=now, by=committer, key="name", value=group.name)])
-    )
+def put_experiment(stream: FastImport, slug: str, name: str, committer: str, now: int) -> None:
+    """Put the files of a new ledger."""
+    document = {"schema": SCHEMA, "name": name, "slug": slug, "created": iso(now)}
+    stream.put_data(EXPERIMENT_YAML, dump(document))
+    named = new_edit(at=now, by=committer, key="name", value=name)
+    stream.put_data("edits.jsonl", dump_edits([named]))
 
 
 def _plan(
@@ -338,64 +331,3 @@ def _plan(
         points.close()
 
     return write
-
-
-def purge(
-    repository: Repository,
-    run_id: str,
-    *,
-    experiment: str,
-    committer: str,
-    now: int,
-    reason: str | None = None,
-) -> None:
-    """Remove a run for good, leaving a tombstone in its ledger that beats every copy.
-
-    Its bytes stay in the ledger's history. Raises `NotFoundError` if there is no
-    copy of it, `RefusedError` if it was purged before, and `BeatenError` when
-    another writer was first.
-    """
-    refs = repository.refs(names.EXPERIMENTS, names.REMOTES)
-    known = _ledgers(repository, refs)
-    if _tombstones(repository, known, [run_id]):
-        raise RefusedError(f"The run {run_id[:12]} was purged before, and that is final.")
-    hot = repository.resolve(names.run_ref(run_id))
-    below = f"{run_id[:2]}/{run_id}"
-    slugs = [
-        s for s, (oid, _) in known.items() if repository.resolve(f"{oid}:runs/{below}") is not None
-    ]
-    elsewhere = any(ref.endswith(f"/runs/{run_id}") for ref in refs)
-    if not (hot or slugs or elsewhere or run_id in live.live_ids(repository.home)):
-        raise NotFoundError(f"There is no run {run_id[:12]}")
-    taken = {slug: name for slug, (_, name) in known.items()}
-    slugs = slugs or [slug_of(experiment, taken)]
-    stone = {"schema": SCHEMA, "id": run_id, "by": committer, "at": iso(now), "reason": reason}
-    updates: list[RefUpdate] = []
-    with repository.fast_import() as stream:
-        for slug in slugs:
-            tmp = names.tmp_ref(secrets.token_hex(8))
-            old = known[slug][0] if slug in known else None
-            mark = stream.commit(
-                tmp,
-                committer=committer,
-                time=now,
-                message=f"purge run {run_id[:12]}\n",
-                parents=[old] if old else [],
-                keep_tree=True,
-            )
-            if old is None:
-                group = _Ledger(slug=slug, name=experiment, commit=None)
-                _put_experiment(stream, group, committer, now)
-            else:
-                stream.drop(f"runs/{below}")
-            stream.put_data(
-                f"tombstones/{below}", dump({k: v for k, v in stone.items() if v is not None})
-            )
-            updates += [
-                RefUpdate(names.experiment_ref(slug), stream.oid(mark), old),
-                RefUpdate(tmp, None, None),
-            ]
-    if hot is not None:
-        updates.append(RefUpdate(names.run_ref(run_id), None, hot))
-    _move(repository, updates)
-    live.drop(repository.home, run_id)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from gitml.codec import STORED_LIMIT, dump_json, load_edits, load_json, load_stored
 from gitml.errors import DamagedError
 from gitml.model import Artifact, Dataset, Edit, Environment, Json, Metric, Run, Source, from_iso
-from gitml.names import STATUSES, visible
+from gitml.names import STATUSES, is_read_by_git, visible
 from gitml.records import (
     ARTIFACTS_YAML,
     EDITS,
@@ -65,15 +65,22 @@ class State:
 def stored_paths(paths: Iterable[str]) -> dict[str, str]:
     """Return where each artifact lies in the tree.
 
-    That is its path, or, where it is also a folder of another, with ``~`` behind it.
+    That is its path, or, where it is also a folder of another or named like a file
+    that git reads, with ``~`` behind it.
     """
     all_paths = set(paths)
     folders = {"/".join(p.split("/")[:n]) for p in all_paths for n in range(1, p.count("/") + 1)}
-    placed = {}
+    placed: dict[str, str] = {}
+    taken = folders.copy()
     for path in sorted(all_paths):
         place = path
-        while place in folders or (place != path and place in all_paths):
+        while (
+            place in taken
+            or (place != path and place in all_paths)
+            or is_read_by_git(place.rpartition("/")[2])
+        ):
             place += "~"
+        taken.add(place)
         placed[path] = place
     return placed
 

@@ -12,7 +12,7 @@ import secrets
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from gitml import names
 from gitml.codec import dump_json, load_json
@@ -33,7 +33,7 @@ from gitml.store.state import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from gitml.store.fast_import import FastImport
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from gitml.store.live import Who
 
 TRIES = 12
+T = TypeVar("T")
 ENDED = frozenset({"finished", "failed", "killed"})
 
 
@@ -126,14 +127,17 @@ def commit_runs(
     """
     if not changes:
         return {}
-    for attempt in range(TRIES):
+    return again(lambda: _try_commit(repository, changes, committer, now, failed))
+
+
+def again(attempt: Callable[[], T]) -> T:
+    """Do something until nobody else was first, with jitter in between, `TRIES` times at most."""
+    for number in range(TRIES - 1):
         try:
-            return _try_commit(repository, changes, committer, now, failed)
+            return attempt()
         except BeatenError:
-            if attempt == TRIES - 1:
-                raise
-            time.sleep(random.uniform(0, 0.02 * 2 ** min(attempt, 5)))  # noqa: S311 - jitter
-    raise AssertionError
+            time.sleep(random.uniform(0, 0.02 * 2 ** min(number, 5)))  # noqa: S311 - jitter
+    return attempt()
 
 
 def _try_commit(

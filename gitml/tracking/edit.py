@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from gitml import names
 from gitml.errors import DamagedError, GitmlError, InputError, NotFoundError, RefusedError
-from gitml.store import ledger, live
+from gitml.store import live
 from gitml.store.git import RefUpdate
 from gitml.store.points import Collector
+from gitml.store.purge import purge as purge_run
 from gitml.store.runtree import put_run
 from gitml.store.state import join, read_tree, view
 from gitml.store.write import ENDED, Base, Change, fold_many, new_edit
@@ -89,7 +90,7 @@ def purge(repository: Repository, run: Run, *, now: int, reason: str | None = No
             f"{names.visible(run.name)} is being written right now.",
             hint="end the process that writes it, then do it again",
         )
-    ledger.purge(
+    purge_run(
         repository,
         run.id,
         experiment=run.experiment,

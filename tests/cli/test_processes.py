@@ -88,14 +88,16 @@ def many_runs(repo, git, number):
     yield ["log", "--name", "files", "--artifact", repo.parent / "plot.txt"]
 
 
-CASES = [(name, call) for name, calls in CALLS.items() for call in calls]
+CASES = [
+    pytest.param(call, dirty, id=" ".join([*call[:4], "dirty" * dirty])[:40].strip())
+    for name, calls in CALLS.items()
+    for call in calls
+    for dirty in ([False, True] if name in {"log", "run"} else [False])
+]
 
 
-@pytest.mark.parametrize("dirty", [False, True], ids=["clean", "dirty"])
-@pytest.mark.parametrize("name, call", CASES, ids=[" ".join(c[:4])[:40] for _, c in CASES])
-def test_processes(repo, git, gitml_cli, invoke, tmp_path, name, call, dirty):
-    if dirty and name not in {"log", "run"}:
-        pytest.skip("what the work tree is like matters to recording alone")
+@pytest.mark.parametrize("call, dirty", CASES)
+def test_processes(repo, git, gitml_cli, invoke, tmp_path, call, dirty):
     for command in many_runs(repo, git, 12):
         done = invoke(*command, cwd=repo)
         assert done.code == 0, done.err

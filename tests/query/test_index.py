@@ -19,7 +19,8 @@ from gitml.query.index import FILE, open_index
 from gitml.records import run_files
 from gitml.store import live
 from gitml.store.git import RefUpdate, open_repository
-from gitml.store.ledger import purge, seal
+from gitml.store.ledger import seal
+from gitml.store.purge import purge
 from tests.bench.ledgers import ledger_files, make_hot, make_ledger, write_commits
 from tests.bench.ledgers import make_run as sweep_run
 from tests.support import AUTHOR, MINUTE, START, make_run, make_runs, run_id_of
