@@ -57,11 +57,8 @@ _CACHE = 64 * 1024
 """KiB of pages kept in memory: a first filling then writes each page about once."""
 _LENGTH_LIMIT = 64 * 1024 * 1024
 _REBUILD = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
-_NOT_THE_QUERY = {
-    *(sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR),
-    *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL),
-}
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL}
 _SQL_ERRORS = (sqlite3.Error, sqlite3.Warning, UnicodeError, ValueError)
 
 
@@ -299,7 +296,7 @@ class Index:
         """Return what SQLite's error means to who asked."""
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         said = visible(str(error), 120)
-        if isinstance(error, sqlite3.Error) and code in _NOT_THE_QUERY:
+        if isinstance(error, sqlite3.Error) and code in _BROKEN | _BUSY:
             return _failure(error, self.path)
         if code == sqlite3.SQLITE_INTERRUPT:
             return InputError(f"The query took more than {TIME_LIMIT:.0f} s and was stopped.")

@@ -146,7 +146,7 @@ def test_removed_twins_are_several_too(index, repo):
 def test_nothing_recorded_yet(empty_repo):
     repository = open_repository(empty_repo)
     with open_index(repository, now=0) as index:
-        with pytest.raises(NotFoundError, match="There are no runs yet.") as caught:
+        with pytest.raises(NotFoundError, match=r"There are no runs yet\.") as caught:
             index.find("latest")
         assert "gitml log" in caught.value.hint
         with pytest.raises(InputError, match="no metric is called auc"):

@@ -7,13 +7,15 @@ import pytest
 from gitml.query.goals import default_goal
 
 MIN = (
-    "loss val/loss val_loss train_loss_epoch loss@10 log_loss logloss logLoss error error_rate test_err "
-    "top1_err mse RMSE val.rmse testMAE mean_squared_error perplexity ppl WER cer fid latency "
-    "p99_latency_ms time train_time time_per_step step_time_ms duration seconds_per_epoch system/memory"
+    "loss val/loss val_loss train_loss_epoch loss@10 log_loss logloss logLoss error error_rate "
+    "test_err top1_err mse RMSE val.rmse testMAE mean_squared_error perplexity ppl WER cer fid "
+    "latency p99_latency_ms time train_time time_per_step step_time_ms duration "
+    "seconds_per_epoch system/memory"
 ).split()
 MAX = (
-    "accuracy acc auc val/auc ROC-AUC f1 f1_score macro_f1 precision recall r2 map mAP50 iou bleu reward "
-    "tokens_per_second neg_log_loss neg_mean_squared_error score lossless throughput xyz epoch \u00e9 42"
+    "accuracy acc auc val/auc ROC-AUC f1 f1_score macro_f1 precision recall r2 map mAP50 iou bleu "
+    "reward tokens_per_second neg_log_loss neg_mean_squared_error score lossless throughput xyz "
+    "epoch é 42"
 ).split()
 
 
