@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import shlex
 from typing import TYPE_CHECKING
 
 import click
 
 from gitml.commands.options import command, complete_experiments, json_option, run_argument
+from gitml.commands.typed import typed
 from gitml.errors import InputError, NotFoundError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def copy(
     session.screen.line(
         f"Copied {found.name} to {made.name} in {made.experiment}.  id {made.id[:8]}"
     )
-    session.say(f"  {shlex.join(['gitml', 'show', made.name])}")
+    session.screen.commands(typed("show", runs=(made.name,)))
 
 
 def _free(index: Index, name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from typing import TYPE_CHECKING
 
 from gitml.commands.options import command
@@ -73,11 +74,10 @@ def init(session: Session) -> None:
     shown = FILE if session.cwd().samefile(top) else str(path)
     if _write(path):
         session.screen.line(f"Wrote {shown}")
-        session.say(f"  git add {FILE}           shares the settings with whoever clones")
+        session.screen.commands(shlex.join(["git", "add", shown]))
     else:
         session.screen.line(f"{shown} exists already; it was left as it is.")
-    session.say("  gitml run -- python train.py       records a run")
-    session.say("  gitml log                          records one after the training")
+    session.screen.commands("gitml run -- python train.py", "gitml log")
 
 
 def template() -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from gitml.commands.options import command, json_option, run_argument
+from gitml.commands.typed import typed
 from gitml.errors import InputError, UsageError
 from gitml.names import visible
 
@@ -111,5 +111,5 @@ def _show(session: Session, run: Run, *, edited: bool) -> None:
     else:
         session.say(
             f"{visible(run.name)} has no note.",
-            hint=f"gitml note {shlex.quote(run.name)} TEXT writes one",
+            hint=f"{typed('note', runs=(run.name,))} TEXT writes one",
         )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
 import click
 
 from gitml.commands.options import command, json_option, run_argument
+from gitml.commands.typed import typed
 from gitml.errors import RefusedError
 from gitml.names import visible
 
@@ -42,7 +42,7 @@ def purge(session: Session, *, run: str, yes: bool, reason: str | None, as_json:
             hint="name a run that is to be purged by its name or id",
         )
     if not yes:
-        again = shlex.join(["gitml", "purge", run, "--yes"])
+        again = typed("purge", "--yes", runs=(run,))
         raise RefusedError(
             f"Purging {name} is final: nothing brings it back.",
             hint=f"gitml rm hides a run and can be undone; to purge it: {again}",

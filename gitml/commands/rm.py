@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
 from gitml.commands.options import command, json_option, run_argument
+from gitml.commands.typed import typed
 from gitml.names import plural, visible
 
 if TYPE_CHECKING:
@@ -41,5 +41,4 @@ def rm(session: Session, *, words: tuple[str, ...], as_json: bool) -> None:
         session.screen.line(
             f"Removed {there[0].name if len(there) == 1 else plural(len(there), 'run')}"
         )
-        command = shlex.join(["gitml", "restore", *(run.name for run in there)])
-        session.say(f"  {command} brings {'it' if len(there) == 1 else 'them'} back.")
+        session.screen.commands(typed("restore", runs=tuple(run.name for run in there)))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitml.commands.options import command, json_option, run_argument
+from gitml.commands.typed import typed
 from gitml.errors import NotFoundError, UsageError
 from gitml.names import plural, visible
 
@@ -94,6 +95,7 @@ def _list(session: Session, run: Run, *, as_json: bool) -> None:
 def _write(session: Session, run: Run, output: str | None, *, as_json: bool) -> None:
     from gitml.reproduce.place import folder_name
     from gitml.reproduce.source import checkout, rerun, tree_of
+    from gitml.store.history import requirements
 
     store = session.store()
     name = folder_name(run, "source") if output is None else output
@@ -115,14 +117,12 @@ def _write(session: Session, run: Run, output: str | None, *, as_json: bool) -> 
         return
     session.screen.line(f"Wrote {plural(done.files, 'file')} of {run.name} to {name}")
     _missing(session, run, done)
-    commands = [shlex.join(["cd", name if again is None or not again[0] else f"{name}/{again[0]}"])]
-    from gitml.store.history import requirements
-
     if requirements(store, run.id) is not None:
-        wanted = shlex.join(["gitml", "source", run.name, "--requirements"])
-        session.say(f"  {wanted} > requirements.txt && pip install -r requirements.txt")
+        wanted = typed("source", "--requirements", runs=(run.name,))
+        session.screen.commands(f"{wanted} > requirements.txt && pip install -r requirements.txt")
     if again is not None:
-        session.say(f"  {commands[0]} && {again[1]}")
+        below, command = again
+        session.screen.commands(f"{shlex.join(['cd', str(Path(name) / below)])} && {command}")
 
 
 def _missing(session: Session, run: Run, done: Checkout) -> None:

@@ -243,7 +243,7 @@ def _conflicts(index: Index) -> Iterator[Finding]:
                 level=WARNING,
                 sentence=f"{_some(run.conflict)} of {visible(run.name)} {verb} given two values;"
                 " the earlier one is kept.",
-                hint=f"gitml show {shlex.quote(run.name)} --history tells by whom",
+                hint=f"gitml show {run.id[:12]} --history tells by whom",
             )
 
 

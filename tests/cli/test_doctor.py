@@ -215,10 +215,10 @@ def test_a_run_without_news(repo, doctor):
 
 
 def test_a_param_with_two_values(repo, doctor):
-    make_run(repo, "torn", params={"lr": 0.1}, edits=[("params.lr", 0.2)])
+    run = make_run(repo, "torn", params={"lr": 0.1}, edits=[("params.lr", 0.2)])
     (found,) = doctor()["conflicts"]
     assert found["sentence"] == "lr of torn was given two values; the earlier one is kept."
-    assert found["hint"] == "gitml show torn --history tells by whom"
+    assert found["hint"] == f"gitml show {run.id[:12]} --history tells by whom"
 
 
 def test_large_files_that_are_not_here(repo, doctor, tmp_path):
@@ -387,6 +387,16 @@ def test_at_most_six_processes(repo, invoke, tmp_path, monkeypatch):
     )
     assert invoke("doctor", "--verify", cwd=repo).code == 0
     assert 0 < len(counted) <= 6, counted
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_repository_of_somebody_else(repo, gitml_cli):
+    for path in (repo, repo / ".git"):
+        os.chown(path, 1234, 1234)
+    answer = gitml_cli("doctor", cwd=repo)
+    assert answer.code == 6
+    assert "somebody else owns it" in answer.err
+    assert "git config --global --add safe.directory" in answer.err
 
 
 def test_outside_of_a_repository(invoke, repo):

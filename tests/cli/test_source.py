@@ -61,14 +61,16 @@ def test_the_code_that_ran_comes_back_and_runs(repo, gitml, git, run, sealed):
     git(repo, "commit", "--quiet", "--all", "-m", "later")
     git(repo, "gc", "--prune=now", "--quiet")
     answer = gitml("source", "brave")
-    assert answer.out == "Wrote 2 files of brave to brave-source\n"
     assert answer.err == (
         "Left out when the run was made: .env: looks like a secret, or is excluded\n"
-        "  gitml source brave --requirements > requirements.txt"
+    )
+    assert answer.out == (
+        "Wrote 2 files of brave to brave-source\n"
+        "  gitml source --requirements brave > requirements.txt"
         " && pip install -r requirements.txt\n"
         "  cd brave-source && python train.py --name 'a b'\n"
     )
-    last = answer.err.splitlines()[-1]
+    last = answer.out.splitlines()[-1]
     done = subprocess.run(last, shell=True, cwd=repo, capture_output=True, text=True, check=True)  # noqa: S602
     assert done.stdout == "what ran\n"
     assert git(repo, "status", "--porcelain") == "?? .env\n?? brave-source/\n?? sub/\n"
