@@ -389,16 +389,6 @@ def test_at_most_six_processes(repo, invoke, tmp_path, monkeypatch):
     assert 0 < len(counted) <= 6, counted
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-def test_a_repository_of_somebody_else(repo, gitml_cli):
-    for path in (repo, repo / ".git"):
-        os.chown(path, 1234, 1234)
-    answer = gitml_cli("doctor", cwd=repo)
-    assert answer.code == 6
-    assert "somebody else owns it" in answer.err
-    assert "git config --global --add safe.directory" in answer.err
-
-
 def test_outside_of_a_repository(invoke, repo):
     assert invoke("doctor").code == 6
     answer = invoke("doctor", "--repo", repo)
