@@ -216,9 +216,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def iso(ms: int) -> str:
     """Return ``ms`` as ISO 8601 in UTC with milliseconds, ``2026-11-23T09:12:00.000Z``."""
-    return (_EPOCH + timedelta(milliseconds=ms)).strftime(
-        "%Y-%m-%dT%H:%M:%S."
-    ) + f"{ms % 1000:03d}Z"
+    moment = _EPOCH + timedelta(milliseconds=ms)  # strftime's years have no leading zeros
+    return f"{moment.isoformat(timespec='milliseconds')[:-6]}Z"
 
 
 def from_iso(text: str) -> int:

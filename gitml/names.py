@@ -85,7 +85,7 @@ def slugify(name: str, *, salt: str = "") -> str:
     ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     cleaned = re.sub(r"[^a-z0-9_]+", "-", ascii_name).strip("-_")[:40].strip("-_") or "x"
     text = f"{name}\0{salt}" if salt else name
-    return f"{cleaned}--{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    return f"{cleaned}--{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
 
 
 def _is_hostile(char: str) -> bool:
@@ -96,17 +96,25 @@ def _is_hostile(char: str) -> bool:
     return category == "Cf" and (
         unicodedata.bidirectional(char)
         in {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
-        or char in "\u200e\u200f\u061c\ufeff"
+        or char in "\u200e\u200f\u061c\ufeff\u206a\u206b\u206c\u206d\u206e\u206f"
     )
 
 
+def _is_unseen(char: str) -> bool:
+    """Say whether a terminal should not get ``char``: hostile, or without a meaning to all."""
+    return unicodedata.category(char) in {"Cn", "Co"} or _is_hostile(char)
+
+
 def visible(text: str, limit: int = 200) -> str:
-    """Return ``text`` fit for a terminal: hostile characters escaped, cut with ``…``."""
+    """Return ``text`` fit for a terminal: hostile characters escaped, cut with ``…``.
+
+    Escaped too are characters of private use and those that Unicode has not assigned.
+    """
     if text.isascii() and text.isprintable():
         out = text
     else:
         out = "".join(
-            c.encode("unicode_escape", "backslashreplace").decode() if _is_hostile(c) else c
+            c.encode("unicode_escape", "backslashreplace").decode() if _is_unseen(c) else c
             for c in text
         )
     return out if len(out) <= limit else out[: limit - 1] + "…"
@@ -143,12 +151,26 @@ def _article(what: str) -> str:
     return f"an {what}" if what[0] in "aeiou" else f"a {what}"
 
 
-# What git's fsck takes for .git: NTFS short names, trailing dots and spaces, and
-# code points that HFS+ ignores (git/path.c is_ntfs_dotgit, git/utf8.c next_hfs_char).
+# What git's fsck takes for its own files: also NTFS short names, trailing dots and spaces, and
+# code points that HFS+ ignores (git/path.c is_ntfs_dotgit, is_ntfs_dot_generic; git/utf8.c
+# next_hfs_char). The last of the short names are of a hash: "gi7eba~1", down to "~1000000".
 _HFS_IGNORED = dict.fromkeys(
     [*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF]
 )
-_DOTGIT = re.compile(r"(\.git|git~\d+|\.gitmodules|gitmod~\d+)[. ]*(:.*)?", re.IGNORECASE)
+_DOTGIT = re.compile(r"(\.git|git~\d+)[. ]*(:.*)?", re.IGNORECASE)
+_HASHED = "|".join(
+    rf"{prefix[:length]}~[1-9]\d{{{6 - length}}}"
+    for prefix in ("gi7eba", "gi7d29")
+    for length in range(7)
+)
+_READ_BY_GIT = re.compile(
+    rf"(\.gitmodules|\.gitattributes|gitmod~\d|gitatt~\d|{_HASHED})[. ]*(:.*)?", re.IGNORECASE
+)
+
+
+def is_read_by_git(part: str) -> bool:
+    """Say whether git reads a file of this name in any folder, and checks what is in it."""
+    return _READ_BY_GIT.fullmatch(part.translate(_HFS_IGNORED)) is not None
 
 
 def check_path(path: str, what: str = "artifact") -> str:
@@ -178,7 +200,9 @@ def check_path(path: str, what: str = "artifact") -> str:
             f"The {what} path {shown} holds a control or bidirectional character.",
             hint="Rename the file, or give another name with PATH:DEST.",
         )
-    if any(_DOTGIT.fullmatch(p.translate(_HFS_IGNORED)) for p in parts):
+    if any(_DOTGIT.fullmatch(p.translate(_HFS_IGNORED)) for p in parts) or any(
+        is_read_by_git(p) and (p != parts[-1] or ":" in p) for p in parts
+    ):
         raise InputError(f"The {what} path {shown} has a name that git keeps for itself.")
     return "/".join(parts)
 

@@ -92,8 +92,16 @@ def _anything(value: Json) -> Json:
     return value
 
 
-def _goal(value: Json) -> str:
-    if value not in {"min", "max"}:
+def parse_text(value: Json, what: str) -> str:
+    """Return the text ``value``; raise TypeError naming ``what`` if it is none."""
+    if not isinstance(value, str):
+        raise TypeError(f"{what} is {visible(repr(value), 40)}, which is not text")
+    return value
+
+
+def parse_goal(value: Json) -> str:
+    """Return the goal ``value``; raise ValueError if it is none."""
+    if value not in ("min", "max"):
         raise ValueError(f"{visible(repr(value), 40)} is neither min nor max")
     return str(value)
 
@@ -127,7 +135,7 @@ _ARTIFACT: dict[str, Callable[[Json], Any]] = {
 _METRIC: dict[str, Callable[[Json], Any]] = {
     **dict.fromkeys(("last", "min", "max"), _number),
     **dict.fromkeys(("step", "count"), _whole),
-    "goal": _goal,
+    "goal": parse_goal,
 }
 
 

@@ -239,7 +239,7 @@ def _seal_group(
             tmp,
             committer=committer,
             time=now,
-            message=f"seal {names.plural(len(part), 'run')} of {group.name}\n",
+            message=f"seal {names.plural(len(part), 'run')} of {names.visible(group.name)}\n",
             parents=[*([head] if head else []), *(commit for _, commit, _ in part)],
             # Without a ledger yet the first parent is a run: its tree is not the start of ours.
             keep_tree=head is not None,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gitml.codec import dump_edits, dump_json
+from gitml.lines import dump_edits, dump_json
+from gitml.names import visible
 from gitml.records import EDITS, REQUIREMENTS, run_files
 from gitml.store.artifacts import pointer
 from gitml.store.points import Collector, merge_summaries
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 def message_of(run: Run) -> str:
     """Return the message of a commit that writes a run."""
-    return f"{run.name}: {run.status}\n\nrun {run.id}\nexperiment {dump_json(run.experiment)}\n"
+    title = f"{visible(run.name)}: {run.status}"
+    return f"{title}\n\nrun {run.id}\nexperiment {dump_json(run.experiment)}\n"
 
 
 def put_run(

@@ -11,10 +11,22 @@ import contextlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from gitml.codec import STORED_LIMIT, dump_json, load_edits, load_json, load_stored
-from gitml.errors import DamagedError
-from gitml.model import Artifact, Dataset, Edit, Environment, Json, Metric, Run, Source, from_iso
-from gitml.names import STATUSES, is_read_by_git, visible
+from gitml.codec import STORED_LIMIT, check_schema, load_stored
+from gitml.errors import DamagedError, InputError
+from gitml.lines import dump_json, load_edits, load_json
+from gitml.model import (
+    SCHEMA,
+    Artifact,
+    Dataset,
+    Edit,
+    Environment,
+    Json,
+    Metric,
+    Run,
+    Source,
+    from_iso,
+)
+from gitml.names import STATUSES, check_path, is_read_by_git, visible
 from gitml.records import (
     ARTIFACTS_YAML,
     EDITS,
@@ -24,8 +36,10 @@ from gitml.records import (
     parse_artifact,
     parse_dataset,
     parse_environment,
+    parse_goal,
     parse_metric,
     parse_source,
+    parse_text,
 )
 from gitml.store import live
 from gitml.store.points import Collector, merge_summaries, read_segment
@@ -73,12 +87,8 @@ def stored_paths(paths: Iterable[str]) -> dict[str, str]:
     placed: dict[str, str] = {}
     taken = folders.copy()
     for path in sorted(all_paths):
-        place = path
-        while (
-            place in taken
-            or (place != path and place in all_paths)
-            or is_read_by_git(place.rpartition("/")[2])
-        ):
+        place = f"{path}~" if is_read_by_git(path.rpartition("/")[2]) else path
+        while place in taken or (place != path and place in all_paths):
             place += "~"
         taken.add(place)
         placed[path] = place
@@ -87,8 +97,8 @@ def stored_paths(paths: Iterable[str]) -> dict[str, str]:
 
 def read_tree(repository: Repository, tree: str) -> State:
     """Return the state a run's tree holds; raise `DamagedError` if it cannot be read."""
-    entries = {e.name: e for e in repository.tree(tree)}
     what = f"the run tree {tree[:12]}"
+    entries = _named(repository.tree(tree), what)
     edits = load_edits(_blob(repository, entries, EDITS, EDITS_LIMIT), f"edits.jsonl of {what}")
     metrics = (
         load_stored(
@@ -99,13 +109,14 @@ def read_tree(repository: Repository, tree: str) -> State:
     )
     try:
         summaries = {k: parse_metric(v) for k, v in metrics.items()}
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise DamagedError(
             f"metrics.yaml of {what} cannot be read: {visible(str(error))}."
         ) from None
     segments = {}
     if "metrics" in entries:
-        segments = {e.name: e.oid for e in repository.tree(entries["metrics"].oid)}
+        listed = _named(repository.tree(entries["metrics"].oid), what)
+        segments = {name: entry.oid for name, entry in listed.items()}
     artifacts = {}
     if "artifacts" in entries:
         placed = dict(_files(repository, entries["artifacts"].oid, ""))
@@ -119,6 +130,19 @@ def read_tree(repository: Repository, tree: str) -> State:
         artifacts=artifacts,
         others={n: (e.mode, e.oid) for n, e in entries.items() if n not in skip},
     )
+
+
+def _named(entries: Iterable[Entry], what: str) -> dict[str, Entry]:
+    """Return entries by name; refuse names that must not get into another tree of ours."""
+    named = {e.name: e for e in entries}
+    for name in named:
+        try:
+            check_path(name)
+        except InputError:
+            raise DamagedError(
+                f"{what} holds {visible(name, 60)!r}, which is no file of a run."
+            ) from None
+    return named
 
 
 def _blob(repository: Repository, entries: Mapping[str, Entry], name: str, limit: int) -> bytes:
@@ -179,12 +203,11 @@ def join(states: Sequence[State], points: Collector | None, repository: Reposito
             collector.close()
             summaries = fresh
     winners = winning(edits)
-    artifacts = {
-        path: oid
-        for state in states
-        for path, oid in state.artifacts.items()
-        if winners.get(f"artifacts.{path}") in state.edits
-    }
+    artifacts: dict[str, str] = {}
+    for state in states:
+        for path, oid in state.artifacts.items():
+            if winners.get(f"artifacts.{path}") in state.edits:
+                artifacts[path] = max(oid, artifacts.get(path, oid))
     others: dict[str, tuple[str, str]] = {}
     for state in states:
         for name, entry in state.others.items():  # the larger oid: any total order will do
@@ -226,6 +249,17 @@ def _same(first: str, second: str) -> bool:
     return type(a) in {int, float} and type(b) in {int, float} and a == b
 
 
+def check_stored_path(path: str) -> str:
+    """Return an artifact's path; raise ValueError for one that no gitml would have stored."""
+    try:
+        if check_path(path) == path:
+            return path
+    except InputError as error:
+        raise ValueError(error.message) from None
+    raise ValueError(f"the artifact path {visible(path, 60)} is not in its stored form")
+
+
+_TEXTS = ("name", "experiment", "status", "created", "ended", "author", "parent", "note")
 _PREFIXES = ("params.", "tags.", "inputs.", "artifacts.", "goals.")
 _HEAD = frozenset(
     (
@@ -260,26 +294,28 @@ def _fold(run_id: str, state: State) -> Run:
             head[key] = value
         elif value is not None or prefix == "params.":
             groups[prefix][key[len(prefix) :]] = value
+    check_schema(head.get("schema", SCHEMA), f"The run {run_id[:8]}")
     for key in ("name", "experiment", "status", "created"):
         if head.get(key) is None:
             raise ValueError(f"{key} is missing")
-    if head["status"] not in STATUSES:
-        raise ValueError(f"the status {head['status']} is unknown")
-    goals = groups["goals."]
+    texts = {key: parse_text(head[key], key) for key in _TEXTS if head.get(key) is not None}
+    if texts["status"] not in STATUSES:
+        raise ValueError(f"the status {texts['status']} is unknown")
+    goals = {name: parse_goal(goal) for name, goal in groups["goals."].items()}
     inputs: list[Dataset] = [parse_dataset(v) for v in groups["inputs."].values()]
     artifacts: dict[str, Artifact] = {
-        k: parse_artifact(k, v) for k, v in groups["artifacts."].items()
+        check_stored_path(k): parse_artifact(k, v) for k, v in groups["artifacts."].items()
     }
     return Run(
         id=run_id,
-        name=str(head["name"]),
-        experiment=str(head["experiment"]),
-        status=head["status"],
-        created=from_iso(head["created"]),
-        ended=None if head.get("ended") is None else from_iso(head["ended"]),
+        name=texts["name"],
+        experiment=texts["experiment"],
+        status=texts["status"],
+        created=from_iso(texts["created"]),
+        ended=from_iso(texts["ended"]) if "ended" in texts else None,
         updated=state.newest,
-        author=str(head.get("author") or ""),
-        parent=head.get("parent"),
+        author=texts.get("author", ""),
+        parent=texts.get("parent"),
         source=parse_source(head["source"]) if head.get("source") else Source(),
         environment=parse_environment(head["environment"])
         if head.get("environment")
@@ -291,7 +327,7 @@ def _fold(run_id: str, state: State) -> Run:
             for name, m in sorted(state.summaries.items())
         },
         tags={k: str(v) for k, v in groups["tags."].items()},
-        note=head.get("note"),
+        note=texts.get("note"),
         artifacts=artifacts,
         deleted=bool(head.get("deleted")),
         conflict=tuple(conflict),
