@@ -100,10 +100,18 @@ def _missing(connection: Connection, text: str) -> Run:
         row = connection.execute(query, (text, f"{text}g")).fetchone()
         if row is not None:
             run_id, at, by, reason = row
+            when = f" at {iso(at)}" if at else ""
             why = f": {visible(reason)}" if reason else ""
             raise NotFoundError(
                 f"The run {run_id[:12]} was purged.",
-                hint=f"By {visible(by) or 'somebody'} at {iso(at)}{why}",
+                hint=f"By {visible(by) or 'somebody'}{when}{why}",
+            )
+        query = "SELECT name FROM run WHERE id >= ? AND id < ? AND deleted"
+        row = connection.execute(query, (text, f"{text}g")).fetchone()
+        if row is not None:
+            name = visible(row[0])
+            raise NotFoundError(
+                f"no run is named {text}", hint=f"{name} was removed: gitml restore {name}"
             )
         query = "SELECT sentence FROM problem WHERE scope >= ? AND scope < ?"
         row = connection.execute(query, (f"run {text}", f"run {text}g")).fetchone()

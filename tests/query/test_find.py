@@ -137,8 +137,9 @@ def test_removed_twins_are_several_too(index, repo):
     with open_index(repository, now=START) as again:
         with pytest.raises(InputError, match="2 runs are named ghost"):
             again.find("ghost")
-        with pytest.raises(NotFoundError):
+        with pytest.raises(NotFoundError, match="no run is named 77777777") as caught:
             again.find("77777777")
+        assert caught.value.hint == "ghost was removed: gitml restore ghost"
         assert again.find("7" * 32).deleted
     repository.close()
 

@@ -17,6 +17,7 @@ from gitml.errors import InputError
 from gitml.model import from_iso
 from gitml.query import index as index_module
 from gitml.query.index import open_index
+from gitml.query.schema import VIEWS
 from gitml.query.tokens import tokens
 from gitml.store.git import open_repository
 from tests.bench.ledgers import write_commits
@@ -133,6 +134,19 @@ def test_a_query_that_does_not_end_is_stopped(index, monkeypatch):
         index.sql(endless)
     assert time.monotonic() - begun < 5
     assert found(index, "metrics.auc > 0.9") == ["a"]
+
+
+def test_the_views_have_the_documented_columns(index):
+    head = ["run_id", "run", "experiment"]
+    expected = {
+        "metrics": [*head, "name", "last", "step", "min", "max", "count", "goal"],
+        "params": [*head, "name", "value"],
+        "tags": [*head, "name", "value"],
+        "inputs": [*head, *"name digest context uri size files rows".split()],
+        "artifacts": [*head, *"path size sha256 media_type store uri".split()],
+        "runs": [a for a in index.keys().attributes if a not in {"age", "deleted"}],
+    }
+    assert {view: index.sql("select * from " + view)[0] for view in VIEWS} == expected
 
 
 def test_sql_reads_the_views_and_nothing_else(index):
