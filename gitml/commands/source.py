@@ -26,7 +26,7 @@ _MOST = 5
     examples=[
         "gitml source brave-otter-12",
         "gitml source best:auc -o ../reproduced",
-        "gitml source best:auc --requirements > requirements.txt",
+        "gitml source best:auc --requirements | pip install -r /dev/stdin",
     ],
     exits=[3, 4, 5, 6, 8, 10],
 )
@@ -119,7 +119,7 @@ def _write(session: Session, run: Run, output: str | None, *, as_json: bool) -> 
     _missing(session, run, done)
     if requirements(store, run.id) is not None:
         wanted = typed("source", "--requirements", runs=(run.name,))
-        session.screen.commands(f"{wanted} > requirements.txt && pip install -r requirements.txt")
+        session.screen.commands(f"{wanted} | pip install -r /dev/stdin")
     if again is not None:
         below, command = again
         session.screen.commands(f"{shlex.join(['cd', str(Path(name) / below)])} && {command}")

@@ -186,7 +186,7 @@ def _refs(store: Repository, now: int) -> Iterator[Finding]:
     yield Finding(
         check="refs",
         level=OK if hot < MANY_HOT else WARNING,
-        sentence=f"{said}, {plural(ledgers, 'experiment')} with sealed runs",
+        sentence=f"{said}, {plural(ledgers, 'ledger')}",
         hint=None if hot < MANY_HOT else "gitml pack seals those that have ended",
     )
 

@@ -66,8 +66,7 @@ def test_the_code_that_ran_comes_back_and_runs(repo, gitml, git, run, sealed):
     )
     assert answer.out == (
         "Wrote 2 files of brave to brave-source\n"
-        "  gitml source --requirements brave > requirements.txt"
-        " && pip install -r requirements.txt\n"
+        "  gitml source --requirements brave | pip install -r /dev/stdin\n"
         "  cd brave-source && python train.py --name 'a b'\n"
     )
     last = answer.out.splitlines()[-1]
