@@ -69,9 +69,10 @@ def folder(home: Path, run_id: str) -> Path:
 def live_ids(home: Path) -> list[str]:
     """Return the ids of the runs that have logs here."""
     try:
-        return sorted(p.name for p in (home / "live").iterdir() if is_run_id(p.name))
+        found = [p.name for p in (home / "live").iterdir() if is_run_id(p.name)]
     except FileNotFoundError:
         return []
+    return sorted(run_id for run_id in found if logs(home, run_id))
 
 
 def logs(home: Path, run_id: str) -> list[Path]:

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 TRIES = 12
 T = TypeVar("T")
+FIRST = frozenset({"name", "experiment", "status", "created"})
+"""The facts without which there is no run."""
 ENDED = frozenset({"finished", "failed", "killed"})
 
 
@@ -305,13 +307,25 @@ def fold_many(
                 continue
             if taken:
                 done[change.run_id] = taken
-            if change.edits or change.sources or any(change.points.values()):
+            if _begun(repository, change):
                 ready.append(change)
         runs = commit_runs(repository, ready, committer=committer, now=now, failed=failed)
         for run_id, paths in done.items():
             if failed is None or run_id not in failed:
                 live.discard(repository.home, run_id, paths)
     return runs
+
+
+def _begun(repository: Repository, change: Change) -> bool:
+    """Say whether there is anything to write: its writer may have died at its first word.
+
+    The first facts are one record; if that was torn, nobody was told of the run yet.
+    """
+    told = {edit.key for edit in change.edits}
+    if change.bases or any(change.points.values()) or told >= FIRST:
+        return True
+    word = told or change.sources or change.abandoned is not None
+    return bool(word) and repository.resolve(names.run_ref(change.run_id)) is not None
 
 
 def _take(
