@@ -64,7 +64,9 @@ _PATTERNS12 = [(tag, re.compile(f"(?:{pattern})\\Z")) for tag, pattern, _ in _YA
 
 
 class _StoredLoader(_BaseLoader):
-    """What gitml wrote: YAML 1.2 scalars, no dates and no merge keys."""
+    """What gitml wrote: YAML 1.2 scalars, no dates, no merge keys, text for keys."""
+
+    keys = str
 
 
 class _Dumper(_BaseDumper):
@@ -109,8 +111,8 @@ def _construct_map(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:
                 merged |= mapping
             continue
         key = loader.construct_object(key_node, deep=True)
-        if not isinstance(key, Hashable):
-            raise _refusal("a key is a list or a mapping", key_node)
+        if not isinstance(key, loader.keys):
+            raise _refusal(f"a key is {visible(repr(key), 40)}", key_node)
         if key in own:  # to Python 1, 1.0 and true are one key
             raise _refusal(f"the key {visible(str(key), 40)} stands twice", key_node)
         own[key] = loader.construct_object(value_node, deep=True)
@@ -124,6 +126,7 @@ def _refusal(problem: str, node: yaml.Node) -> yaml.MarkedYAMLError:
 class _UserLoader(_BaseLoader):
     """What people wrote: YAML 1.2 scalars, anchors and merge keys."""
 
+    keys = Hashable
     merged = 0
     """How many values merge keys brought in."""
 
