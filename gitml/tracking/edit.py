@@ -126,23 +126,30 @@ def _state(
         changes = [Change(run_id=i, edits={*edits[i]}, bases=copies[i]) for i in rest]
         try:
             found |= fold_many(repository, changes, here=here, now=now, committer=by)
-            break
         except DamagedError:
-            # Perhaps sealed since we looked: then its hot ref is gone, and its ledger has it.
-            copies = _copies(repository, unique)
-            for run_id in rest:
-                if not copies[run_id] and repository.resolve(names.run_ref(run_id)) is None:
-                    raise NotFoundError(f"There is no run {run_id[:12]}") from None
             if attempt == _ATTEMPTS - 1:
                 raise
+        rest = [i for i in rest if i not in found]
+        if not rest:
+            break
+        # Perhaps sealed since we looked: then its hot ref is gone, and its ledger has it.
+        copies |= _copies(repository, rest)
+        for i in rest:
+            if not (copies[i] or live.logs(repository.home, i) or _hot_tree(repository, i)):
+                raise NotFoundError(f"There is no run {i[:12]}")
+    written += rest  # resumed since we looked
     for run_id in written:
         log = live.LiveLog(repository.home, run_id, secrets.token_hex(4), here)
         log.append(b"".join(live.edit_record(edit) for edit in sorted(edits[run_id])))
         log.close()
-        hot = repository.resolve(f"{names.run_ref(run_id)}^{{tree}}")
-        trees = [*([hot] if hot else []), *(base.tree for base in copies[run_id])]
+        trees = [*_hot_tree(repository, run_id), *(base.tree for base in copies[run_id])]
         found[run_id] = view(repository, run_id, trees)
     return [found[run.id] for run in runs]
+
+
+def _hot_tree(repository: Repository, run_id: str) -> list[str]:
+    tree = repository.resolve(f"{names.run_ref(run_id)}^{{tree}}")
+    return [] if tree is None else [tree]
 
 
 def _copies(repository: Repository, ids: Iterable[str]) -> dict[str, list[Base]]:
@@ -196,8 +203,8 @@ def copy(
             hint="copy it once it has ended; if nothing writes it any more, gitml pack ends it",
         )
     by = author(repository)
-    hot = repository.resolve(f"{names.run_ref(run.id)}^{{tree}}")
-    trees = [*([hot] if hot else []), *(b.tree for b in _copies(repository, [run.id])[run.id])]
+    bases = _copies(repository, [run.id])[run.id]
+    trees = [*_hot_tree(repository, run.id), *(base.tree for base in bases)]
     if not trees:
         raise NotFoundError(f"There is no run {run.id[:12]}")
     points = Collector()

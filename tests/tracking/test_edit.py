@@ -204,6 +204,33 @@ def test_a_seal_in_between_loses_nothing(repo, store):
     assert [dict(read(store, run.id).tags) for run in runs] == [expected] * 12
 
 
+@pytest.mark.parametrize("what", ["sealed", "resumed"])
+def test_what_happens_after_we_looked_is_noticed(repo, store, monkeypatch, what):
+    runs = make_runs(repo, {"name": "one"}, {"name": "two"})
+    ledger.seal(store, committer=AUTHOR, now=NOW, ids=[runs[0].id])
+    look, looked = edit._copies, []
+
+    def look_and_wait(*args):
+        found = look(*args)
+        if not looked:
+            if what == "sealed":
+                ledger.seal(store, committer=AUTHOR, now=NOW)
+            else:
+                one = {"experiment": "churn", "name": "two", "now": lambda: NOW, "known": runs[1]}
+                looked.append(Recorder(store, run_id=runs[1].id, **one))
+                looked[0].resume(checkpoints=False)
+        looked.append(None)
+        return found
+
+    monkeypatch.setattr(edit, "_copies", look_and_wait)
+    changed = edit.set_tags(store, runs, {"team": "ads"}, now=NOW)
+    assert [run.tags for run in changed] == [{"team": "ads"}] * 2
+    assert [read(store, run.id).tags for run in runs] == [{"team": "ads"}] * 2
+    if what == "resumed":
+        assert changed[1].status == "running"
+        assert looked[0].end().tags == {"team": "ads"}
+
+
 def test_a_purge_is_final(repo, store, git):
     run, other = make_runs(repo, {"name": "bad"}, {"name": "good"})
     ledger.seal(store, committer=AUTHOR, now=NOW)
