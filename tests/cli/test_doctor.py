@@ -16,6 +16,7 @@ from gitml.store.artifacts import kept_path, lfs_path
 from gitml.store.git import Repository, open_repository
 from gitml.tracking.recorder import Recorder
 from gitml.tracking.settings import Settings
+from tests.forge import forge
 from tests.support import START, make_run, on_terminal, run_id_of, without_color
 
 LATER = {"GITML_TEST_CLOCK": "2099-01-01T00:00:00Z"}
@@ -302,22 +303,6 @@ def test_leftovers(repo, doctor):
 
 
 # --verify
-
-
-def forge(repo, git, run_id, path, content):
-    """Put other content at a path of a run's tree."""
-    ref = f"refs/gitml/runs/{run_id}"
-    blob = git(repo, "hash-object", "-w", "--stdin", input=content).strip()
-    index = {**os.environ, "GIT_INDEX_FILE": str(repo / ".git" / "forged")}
-
-    def run(*args):
-        return subprocess.run(
-            ["git", "-C", repo, *args], env=index, check=True, capture_output=True, text=True
-        ).stdout.strip()
-
-    run("read-tree", ref)
-    run("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}")
-    git(repo, "update-ref", ref, run("commit-tree", "-m", "forged", run("write-tree")))
 
 
 def verified(doctor):
