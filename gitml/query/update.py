@@ -200,6 +200,8 @@ class _Update:
             else:
                 alone.append((run_id, min(trees.values())))
         self._total = len(alone) + len(joined)
+        if self._total and self._progress is not None:
+            self._progress(0, self._total)
         self._read_alone(rows, alone)
         for run_id, copies in joined:
             self._read_joined(rows, run_id, copies)
@@ -207,7 +209,7 @@ class _Update:
 
     def _step(self) -> None:
         self._done += 1
-        if self._progress is not None and (self._done % 100 == 0 or self._done == self._total):
+        if self._progress is not None and (self._done % 20 == 0 or self._done == self._total):
             self._progress(self._done, self._total)
 
     def _read_alone(self, rows: RowWriter, alone: Sequence[tuple[str, str]]) -> None:

@@ -259,17 +259,40 @@ def loose(repo, oid):
     return repo / ".git" / "objects" / oid[:2] / oid[2:]
 
 
+def unpack(repo):
+    """Make every object a file of its own."""
+    for pack in list((repo / ".git" / "objects" / "pack").glob("*.pack")):
+        moved = pack.rename(repo / pack.name)
+        pack.with_suffix(".idx").unlink()
+        with moved.open("rb") as file:
+            subprocess.run(["git", "-C", repo, "unpack-objects", "-q"], stdin=file, check=True)
+
+
+@pytest.mark.parametrize("part", ["", "experiment.yaml", "runs", f"runs/{GOOD.id[:2]}"])
+def test_a_part_of_a_ledger_that_is_missing_for_a_while(repository, repo, git, part):
+    make_hot(repo, 1)
+    write_commits(repo, [(LEDGER, ledger_files([GOOD, BAD]))])
+    unpack(repo)
+    path = loose(repo, git(repo, "rev-parse", f"{LEDGER}:{part}").strip())
+    data = path.read_bytes()
+    path.unlink()
+    left = {"": 1, "experiment.yaml": 3, "runs": 1}.get(part, 2)
+    for _ in range(2):
+        runs, problems = listed(repository)
+        assert len(runs) == left
+        assert "is missing" in "".join(problems.values())
+    path.write_bytes(data)
+    runs, problems = listed(repository)
+    assert (len(runs), problems) == (3, {})
+
+
 @pytest.mark.parametrize("many", [1, 150], ids=["few", "many"])
 @pytest.mark.parametrize("damage", ["missing", "corrupt"])
 @pytest.mark.parametrize("part", [RUN_YAML, PARAMS_YAML, "", "commit"])
 def test_an_object_that_git_cannot_read(repository, repo, git, part, damage, many):
     make_hot(repo, many)
     write_commits(repo, [(REF, run_files(BAD).items())])
-    for pack in list((repo / ".git" / "objects" / "pack").glob("*.pack")):
-        moved = pack.rename(repo / pack.name)
-        pack.with_suffix(".idx").unlink()
-        with moved.open("rb") as file:
-            subprocess.run(["git", "-C", repo, "unpack-objects", "-q"], stdin=file, check=True)
+    unpack(repo)
     revision = REF if part == "commit" else f"{REF}:{part}"
     path = loose(repo, git(repo, "rev-parse", revision).strip())
     data = path.read_bytes()
