@@ -12,7 +12,7 @@ from dataclasses import fields
 from typing import Any, TypeVar
 
 from gitml.codec import dump, load_stored
-from gitml.errors import DamagedError
+from gitml.errors import DamagedError, InputError
 from gitml.model import (
     SCHEMA,
     Artifact,
@@ -25,7 +25,7 @@ from gitml.model import (
     from_iso,
     iso,
 )
-from gitml.names import STATUSES, is_run_id, visible
+from gitml.names import STATUSES, check_path, is_run_id, visible
 
 RUN_YAML, PARAMS_YAML, METRICS_YAML, ARTIFACTS_YAML = (
     "run.yaml",
@@ -170,7 +170,16 @@ def parse_dataset(value: Json) -> Dataset:
 
 
 def parse_artifact(path: str, value: Json) -> Artifact:
-    """Return the artifact in ``value``; raise TypeError or ValueError."""
+    """Return the artifact in ``value``; raise TypeError or ValueError.
+
+    A path that no gitml would have stored may lead out of the folder it is written to.
+    """
+    try:
+        stored = check_path(path)
+    except InputError as error:
+        raise ValueError(error.message.removesuffix(".")) from None
+    if stored != path:
+        raise ValueError(f"the artifact path {visible(path, 60)} is not in its stored form")
     return _parse(Artifact, _ARTIFACT, value, path=path)
 
 
@@ -246,7 +255,9 @@ def load_run(files: Mapping[str, bytes], what: str) -> Run:
     if RUN_YAML not in files:
         raise DamagedError(f"{what} has no run.yaml.")
     documents = {
-        name: load_stored(files[name], f"{name} of {what}") if name in files else {}
+        name: load_stored(files[name], f"{name} of {what}", names=name != RUN_YAML)
+        if name in files
+        else {}
         for name in (RUN_YAML, PARAMS_YAML, METRICS_YAML, ARTIFACTS_YAML)
     }
     try:

@@ -100,19 +100,15 @@ def read_tree(repository: Repository, tree: str) -> State:
     what = f"the run tree {tree[:12]}"
     entries = _named(repository.tree(tree), what)
     edits = load_edits(_blob(repository, entries, EDITS, EDITS_LIMIT), f"edits.jsonl of {what}")
-    metrics = (
-        load_stored(
-            _blob(repository, entries, METRICS_YAML, STORED_LIMIT), f"metrics.yaml of {what}"
-        )
-        if METRICS_YAML in entries
-        else {}
-    )
-    try:
-        summaries = {k: parse_metric(v) for k, v in metrics.items()}
-    except (TypeError, ValueError, OverflowError) as error:
-        raise DamagedError(
-            f"metrics.yaml of {what} cannot be read: {visible(str(error))}."
-        ) from None
+    summaries = {}
+    if METRICS_YAML in entries:
+        file = f"metrics.yaml of {what}"
+        data = _blob(repository, entries, METRICS_YAML, STORED_LIMIT)
+        try:
+            stored = load_stored(data, file, names=True)
+            summaries = {k: parse_metric(v) for k, v in stored.items()}
+        except (TypeError, ValueError, OverflowError) as error:
+            raise DamagedError(f"{file} cannot be read: {visible(str(error))}.") from None
     segments = {}
     if "metrics" in entries:
         listed = _named(repository.tree(entries["metrics"].oid), what)
@@ -249,16 +245,6 @@ def _same(first: str, second: str) -> bool:
     return type(a) in {int, float} and type(b) in {int, float} and a == b
 
 
-def check_stored_path(path: str) -> str:
-    """Return an artifact's path; raise ValueError for one that no gitml would have stored."""
-    try:
-        if check_path(path) == path:
-            return path
-    except InputError as error:
-        raise ValueError(error.message) from None
-    raise ValueError(f"the artifact path {visible(path, 60)} is not in its stored form")
-
-
 _TEXTS = ("name", "experiment", "status", "created", "ended", "author", "parent", "note")
 _PREFIXES = ("params.", "tags.", "inputs.", "artifacts.", "goals.")
 _HEAD = frozenset(
@@ -296,7 +282,7 @@ def _fold(run_id: str, state: State) -> Run:
             groups[prefix][key[len(prefix) :]] = value
     check_schema(head.get("schema", SCHEMA), f"The run {run_id[:8]}")
     for key in ("name", "experiment", "status", "created"):
-        if head.get(key) is None:
+        if head.get(key) in (None, ""):
             raise ValueError(f"{key} is missing")
     texts = {key: parse_text(head[key], key) for key in _TEXTS if head.get(key) is not None}
     if texts["status"] not in STATUSES:
@@ -304,7 +290,7 @@ def _fold(run_id: str, state: State) -> Run:
     goals = {name: parse_goal(goal) for name, goal in groups["goals."].items()}
     inputs: list[Dataset] = [parse_dataset(v) for v in groups["inputs."].values()]
     artifacts: dict[str, Artifact] = {
-        check_stored_path(k): parse_artifact(k, v) for k, v in groups["artifacts."].items()
+        k: parse_artifact(k, v) for k, v in groups["artifacts."].items()
     }
     return Run(
         id=run_id,
