@@ -17,10 +17,12 @@ IDS = {
 }
 
 
-@pytest.fixture
-def index(repo):
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory, git):
+    path = tmp_path_factory.mktemp("filled")
+    git(path, "init", "--quiet")
     make_runs(
-        repo,
+        path,
         {"name": "brave-otter-12", "run_id": IDS["a"], "created": START, "metrics": {"auc": 0.7}},
         {
             "name": "keen-fjord-8",
@@ -44,7 +46,12 @@ def index(repo):
         {"name": "beef", "run_id": "9" * 32, "created": START - 9},
         {"name": "späte 1", "run_id": "8" * 32, "created": START - 9},
     )
-    repository = open_repository(repo)
+    return path
+
+
+@pytest.fixture(scope="module")
+def index(filled):
+    repository = open_repository(filled)
     with open_index(repository, now=START) as opened:
         yield opened
     repository.close()
@@ -127,7 +134,7 @@ def test_could_be_several(index, text, said, hint):
     assert hint in caught.value.hint
 
 
-def test_removed_twins_are_several_too(index, repo):
+def test_removed_twins_are_several_too(repo):
     make_runs(
         repo,
         {"name": "ghost", "run_id": "7" * 32, "deleted": True},

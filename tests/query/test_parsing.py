@@ -13,13 +13,13 @@ from gitml.query.rows import from_row
 from gitml.records import run_files
 from tests.bench.ledgers import make_ledger, make_run
 
-RUNS = [make_run(number) for number in range(300)]
+RUNS = [make_run(number) for number in range(150)]
 
 
 def orders():
     for number, run in enumerate(RUNS):
         files = run_files(run)
-        if number % 50 == 7:
+        if number % 25 == 7:
             files["run.yaml"] = b"broken \xff"
         yield run.id, files
 
