@@ -10,7 +10,7 @@ MINIMUM_GIT = (2, 31)
 
 _MEANINGS: tuple[tuple[tuple[str, ...], type[GitmlError], str, str | None], ...] = (
     (
-        ("No space left on device", "Disk quota exceeded"),
+        ("No space left on device", "Out of diskspace", "Disk quota exceeded"),
         StorageError,
         "The disk is full.",
         "Free some space and do it again; nothing that was recorded is lost.",
@@ -39,6 +39,20 @@ _MEANINGS: tuple[tuple[tuple[str, ...], type[GitmlError], str, str | None], ...]
 )
 
 
+_UNKNOWN = (
+    "unknown option",
+    "unknown command",
+    "unknown feature",
+    "usage:",
+    "is not a git command",
+)
+"""What an older git says to what it does not know."""
+
+
+NO_GIT = ("git was not found.", "Install git, or put it on the PATH.")
+"""The sentence and the hint where there is no git."""
+
+
 def failure(command: str, stderr: str, code: int) -> GitmlError:
     """Return the error that git's words on stderr mean."""
     lines = [line for line in stderr.splitlines() if line.strip()]
@@ -48,7 +62,7 @@ def failure(command: str, stderr: str, code: int) -> GitmlError:
     for words, kind, sentence, hint in _MEANINGS:
         if any(word in stderr for word in words):
             return kind(f"{sentence} (git {command}: {visible(detail)})", hint=hint)
-    if "unknown option" in stderr or "usage:" in stderr or "is not a git command" in stderr:
+    if any(word in stderr for word in _UNKNOWN):
         wanted = ".".join(map(str, MINIMUM_GIT))
         return RepositoryError(
             f"This git does not know what gitml needs of git {command}.",

@@ -14,13 +14,18 @@ import threading
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
-import git
-from git.cmd import Git as _GitCommand
-
 from gitml.errors import DamagedError, NotFoundError, RepositoryError
 from gitml.names import visible
-from gitml.store.failures import failure
+from gitml.store.failures import NO_GIT, failure
 from gitml.store.fast_import import FastImport
+
+try:
+    import git
+    from git.cmd import Git as _GitCommand
+except ImportError as error:
+    if "git executable" not in str(error):
+        raise
+    raise RepositoryError(NO_GIT[0], hint=NO_GIT[1]) from None
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -128,9 +133,7 @@ class Repository:
                 env={**self._environment, **(env or {})},
             )
         except git.exc.GitCommandNotFound:
-            raise RepositoryError(
-                "git was not found.", hint="Install git, or put it on the PATH."
-            ) from None
+            raise RepositoryError(NO_GIT[0], hint=NO_GIT[1]) from None
         popen = process.proc
         process.proc = None  # AutoInterrupt would terminate a process that we still read
         assert popen is not None
@@ -304,9 +307,17 @@ class _CatFile:
         assert stdin is not None
         assert stdout is not None
         with self._lock:
-            stdin.write("".join(f"{name}\n" for name in names).encode("utf-8", "surrogateescape"))
-            stdin.flush()
-            return [_read_object(stdout, name, limit) for name in names]
+            try:
+                asked = "".join(f"{name}\n" for name in names)
+                stdin.write(asked.encode("utf-8", "surrogateescape"))
+                stdin.flush()
+                return [_read_object(stdout, name, limit) for name in names]
+            except BaseException as error:
+                if len(names) > 1 or not isinstance(error, DamagedError):
+                    # What is left unread, after ^C too, would answer the next question.
+                    self._process.kill()
+                    self.close()
+                raise
 
     def close(self) -> None:
         """End the process."""
@@ -370,8 +381,8 @@ def open_repository(path: Path) -> Repository:
     if not path.exists():
         raise NotFoundError(f"There is no folder {visible(str(path))}")
     try:
-        repo = git.Repo(str(path), search_parent_directories=True)
-        return Repository(repo)
+        repository = Repository(git.Repo(str(path), search_parent_directories=True))
+        _check_owner(repository, path)
     except (git.exc.InvalidGitRepositoryError, git.exc.NoSuchPathError):
         raise RepositoryError(
             f"{visible(str(path))} is not in a git repository.",
@@ -381,6 +392,26 @@ def open_repository(path: Path) -> Repository:
         raise RepositoryError(
             f"The repository at {visible(str(path))} cannot be read: {visible(str(error))}."
         ) from None
+    return repository
+
+
+def _check_owner(repository: Repository, path: Path) -> None:
+    """Let git judge a repository of somebody else: with GIT_DIR set it would not ask.
+
+    Its configuration can name programs (``core.fsmonitor``, filters, hooks), which
+    is why ``safe.directory`` exists. Costs a process only where the owner is another.
+    """
+    places = [p for p in (repository.git_dir, repository.work_tree) if p is not None]
+    if not hasattr(os, "geteuid") or all(p.stat().st_uid == os.geteuid() for p in places):
+        return
+    code, _, err = git.Git(str(path if path.is_dir() else path.parent)).execute(
+        ["git", "rev-parse", "--git-dir"],
+        with_extended_output=True,
+        with_exceptions=False,
+        env={"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"},
+    )
+    if code:
+        raise failure("rev-parse", str(err), int(code))
 
 
 def git_version() -> tuple[int, ...]:

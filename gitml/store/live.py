@@ -145,6 +145,9 @@ class LiveLog:
             if hidden != path:
                 hidden.rename(path)
         except OSError as error:
+            with contextlib.suppress(OSError):
+                hidden.unlink(missing_ok=True)
+                self.folder.rmdir()
             raise StorageError(
                 f"The run's log cannot be written: {error.strerror}: {path}",
                 hint="Check the free space and who owns the folder .git/gitml.",

@@ -17,7 +17,7 @@ from array import array
 from itertools import islice
 from typing import IO, TYPE_CHECKING, TypeAlias
 
-from gitml.errors import DamagedError
+from gitml.errors import DamagedError, StorageError
 from gitml.model import Metric, Point
 from gitml.names import visible
 
@@ -67,12 +67,14 @@ class Collector:
     def add_all(self, points: Iterable[tuple[str, int, int, float]]) -> None:
         """Add points; a duplicate counts once.
 
-        Raises OverflowError for a step or time outside of 64 bits.
+        Raises OverflowError for a step or time outside of 64 bits, ValueError for a
+        name that is not Unicode, and `StorageError` if there is no room to sort them.
         """
         columns = self._columns
         for name, step, time, value in points:
             held = columns.get(name)
             if held is None:
+                name.encode()
                 held = columns[name] = (array("q"), array("q"), array("d"))
             # All three or none: a value that does not fit must not leave a crooked row.
             if not -INT_LIMIT <= step <= INT_LIMIT or not -INT_LIMIT <= time <= INT_LIMIT:
@@ -83,11 +85,19 @@ class Collector:
             self._held += 1
             if self._held >= self._spill_limit:
                 self._spill()
+                columns = self._columns
 
     def _spill(self) -> None:
-        file = tempfile.TemporaryFile("w+", encoding="utf-8", newline="")  # noqa: SIM115
-        file.writelines(_line(point) for point in self._in_memory())
-        self._spills.append(file)
+        try:
+            file = tempfile.TemporaryFile("w+", encoding="utf-8", newline="")  # noqa: SIM115
+            self._spills.append(file)
+            file.writelines(_line(point) for point in self._in_memory())
+            file.flush()
+        except OSError as error:
+            raise StorageError(
+                f"There is no room to sort the points of a run: {error.strerror}.",
+                hint="Free some space for temporary files, or name another folder in TMPDIR.",
+            ) from None
         self._columns = {}
         self._held = 0
 

@@ -317,7 +317,7 @@ def _get(repository: Repository, oid: str, kind: str, limit: int) -> Object:
         try:
             found = reader.get(oid, limit=limit)
             break
-        except (DamagedError, OSError) as error:
+        except (DamagedError, OSError, ValueError) as error:
             if _lives(reader, repository.zero):
                 raise _Unreadable(f"{oid} has more than {limit:,} bytes") from None
             repository.close()  # git ended, of this object or of one before it
@@ -334,7 +334,7 @@ def _lives(reader: _Reader, zero: str) -> bool:
     """Say whether git still answers, as it does after an object that is too large."""
     try:
         return reader.get(zero) is None
-    except (DamagedError, OSError):
+    except (DamagedError, OSError, ValueError):
         return False
 
 

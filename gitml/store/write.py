@@ -381,5 +381,5 @@ def _bury(edits: Iterable[Edit], last: int | None, committer: str) -> set[Edit]:
     at = max(*(e.at + 1 for e in edits), last)
     return {
         new_edit(at=at, by=committer, key="status", value="killed"),
-        new_edit(at=at, by=committer, key="ended", value=iso(at)),
+        new_edit(at=at, by=committer, key="ended", value=iso(last)),
     }

@@ -266,3 +266,19 @@ def test_submodule_and_sparse_checkout(repo, git, gitml_cli, tmp_path):
 def test_a_fifo_among_the_untracked_files(repo, gitml_cli):
     os.mkfifo(repo / "pipe")
     assert log(gitml_cli, repo)["status"] == "finished"
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="takes root to give a folder away")
+def test_a_repository_of_somebody_else(repo, git, gitml_cli, tmp_path):
+    """Git's own check holds: its configuration could name programs to run."""
+    trap = tmp_path / "trap"
+    trap.write_text(f"#!/bin/sh\ntouch {tmp_path}/sprung\n")
+    trap.chmod(0o755)
+    git(repo, "config", "core.fsmonitor", trap)
+    os.chown(repo, 12345, 12345)
+    os.chown(repo / ".git", 12345, 12345)
+    answer = gitml_cli("log", "-m", "auc=0.9", cwd=repo)
+    assert answer.code == 6
+    assert answer.err.startswith("error: git does not trust this repository")
+    assert "safe.directory" in answer.err
+    assert not (tmp_path / "sprung").exists()
