@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from gitml.model import Json
     from gitml.store.fast_import import FastImport
-    from gitml.store.git import Object, Repository
+    from gitml.store.git import Repository
+    from gitml.store.objects import Object
 
 PARENTS = 500
 """Hot commits that one seal commit takes in."""

@@ -48,7 +48,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from gitml.model import Point
-    from gitml.store.git import Entry, Repository
+    from gitml.store.git import Repository
+    from gitml.store.objects import Entry
 
 EDITS_LIMIT = 64 * 1024 * 1024
 SEGMENT_LIMIT = 64 * 1024 * 1024

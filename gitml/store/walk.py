@@ -19,12 +19,13 @@ from gitml.errors import DamagedError
 from gitml.model import Json, from_iso
 from gitml.names import is_run_id, visible
 from gitml.records import ARTIFACTS_YAML, METRICS_YAML, PARAMS_YAML, RUN_YAML
-from gitml.store.git import parse_tree
+from gitml.store.objects import parse_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
-    from gitml.store.git import Entry, Object, Repository
+    from gitml.store.git import Repository
+    from gitml.store.objects import Entry, Object
 
 TREE_LIMIT = 64 * 1024 * 1024
 """Bytes of a tree or commit; a ledger of a million runs has trees of 250 KB."""
