@@ -13,6 +13,7 @@ https://yaml.org/spec/1.2.2/#103-core-schema
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Hashable
@@ -46,6 +47,7 @@ DEPTH_LIMIT = 32
 _NODE_LIMIT = 200_000
 
 _MERGE = "tag:yaml.org,2002:merge"
+_STR = "tag:yaml.org,2002:str"
 _YAML12: list[tuple[str, str, str]] = [
     ("tag:yaml.org,2002:bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
     ("tag:yaml.org,2002:null", r"~|null|Null|NULL|", "~nN\0"),
@@ -64,9 +66,30 @@ _PATTERNS12 = [(tag, re.compile(f"(?:{pattern})\\Z")) for tag, pattern, _ in _YA
 
 
 class _StoredLoader(_BaseLoader):
-    """What gitml wrote: YAML 1.2 scalars, no dates, no merge keys, text for keys."""
+    """What gitml wrote: YAML 1.2 scalars, no dates, no merge keys, text for keys.
+
+    Reading a store is mostly this, so what PyYAML does per node is cut short: tags
+    by path, which we have none of, and looking for a plain scalar's tag again.
+    """
 
     keys = str
+
+    def descend_resolver(self, _parent: Any, _index: Any) -> None:
+        """Do nothing: no tag depends on a path."""
+
+    def ascend_resolver(self) -> None:
+        """Do nothing: no tag depends on a path."""
+
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> str:
+        """Return a node's tag; a plain scalar's is remembered by its text."""
+        if kind is yaml.ScalarNode:
+            return _plain_tag(value) if implicit[0] else _STR
+        return str(super().resolve(kind, value, implicit))  # type: ignore[no-untyped-call]
+
+
+@functools.lru_cache(maxsize=8192)
+def _plain_tag(text: str) -> str:
+    return next((tag for tag, pattern in _PATTERNS12[:-1] if pattern.match(text)), _STR)
 
 
 class _Dumper(_BaseDumper):
@@ -110,12 +133,14 @@ def _construct_map(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:
                     raise _refusal(f"its merges unfold to more than {_NODE_LIMIT} values", key_node)
                 merged |= mapping
             continue
-        key = loader.construct_object(key_node, deep=True)
+        plain = key_node.tag == _STR
+        key = key_node.value if plain else loader.construct_object(key_node, deep=True)
         if not isinstance(key, loader.keys):
             raise _refusal(f"a key is {visible(repr(key), 40)}", key_node)
         if key in own:  # to Python 1, 1.0 and true are one key
             raise _refusal(f"the key {visible(str(key), 40)} stands twice", key_node)
-        own[key] = loader.construct_object(value_node, deep=True)
+        plain = value_node.tag == _STR
+        own[key] = value_node.value if plain else loader.construct_object(value_node, deep=True)
     return {**merged, **own} if merged else own
 
 

@@ -144,8 +144,9 @@ def _parse(
 ) -> T:
     """Build a value from the keys it knows; others are left to newer readers."""
     known = {}
+    mapping = _mapping(value)
     for key, parser in parsers.items():
-        content = _mapping(value).get(key)
+        content = mapping.get(key)
         if content is not None:
             try:
                 known[key] = parser(content)
