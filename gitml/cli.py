@@ -88,6 +88,9 @@ COMMANDS: dict[str, Entry] = {
     "doctor": Entry(
         "gitml.commands.doctor", "Look after", "Look for what is wrong, and say what mends it."
     ),
+    "demo": Entry(
+        "gitml.commands.demo", "Look after", "Set up a repository with real runs to try gitml on."
+    ),
     "completion": Entry(
         "gitml.commands.completion", "Look after", "Print the completion script of a shell."
     ),
