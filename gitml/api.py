@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import os
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,11 @@ from gitml.tracking.active import ActiveRun
 from gitml.tracking.session import active_run, find_store, start_run
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pandas as pd
+
+    from gitml.store.git import Repository
 
 __all__ = [
     "ActiveRun",
@@ -126,16 +131,22 @@ def _row(run: Run) -> dict[str, Any]:
     return row | {f"tags.{k}": v for k, v in run.tags.items()}
 
 
+@contextlib.contextmanager
+def _store(repo: _Repo) -> Iterator[Repository]:
+    store, _ = find_store(repo)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
 def get_run(run: str, *, repo: _Repo = None) -> Run:
     """Return the run that an id, an id prefix, a name, ``latest`` or ``best:METRIC`` means.
 
     Raises `NotFoundError` with the nearest names.
     """
-    store, _ = find_store(repo)
-    with open_index(store, now=capture.now_ms()) as index:
-        found = index.find(run)
-    store.close()
-    return found
+    with _store(repo) as store, open_index(store, now=capture.now_ms()) as index:
+        return index.find(run)
 
 
 def search_runs(
@@ -153,23 +164,19 @@ def search_runs(
     or several, ``-key`` for descending: ``-metrics.auc``. Raises `InputError` for an
     expression that is wrong, with the nearest keys for a name that is not there.
     """
-    store, _ = find_store(repo)
     keys = [order_by] if isinstance(order_by, str) else list(order_by)
-    with open_index(store, now=capture.now_ms()) as index:
+    with _store(repo) as store, open_index(store, now=capture.now_ms()) as index:
         found = index.search(
             where=where, experiment=experiment, order_by=keys, limit=limit, deleted=deleted
         )
-    store.close()
     return RunList(found)
 
 
 def metric_history(run: str | Run, metric: str, *, repo: _Repo = None) -> list[Point]:
     """Return a metric's points as (metric, step, time in milliseconds, value), by step."""
     found = get_run(run, repo=repo) if isinstance(run, str) else run
-    store, _ = find_store(repo)
-    points = list(history.history(store, found.id, metric))
-    store.close()
-    return points
+    with _store(repo) as store:
+        return list(history.history(store, found.id, metric))
 
 
 def _current() -> ActiveRun:

@@ -160,7 +160,7 @@ class ActiveRun:
 
     def note(self, text: str) -> None:
         """Write the run's note."""
-        self._recorder.state({"note": text})
+        self._recorder.set_note(text)
 
     def checkpoint(self) -> None:
         """Commit what was logged so far; it also happens by itself every half minute."""

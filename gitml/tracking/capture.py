@@ -21,7 +21,7 @@ import time
 from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from gitml import model
 from gitml.errors import InputError
@@ -31,7 +31,8 @@ from gitml.tracking.packages import requirements as requirements  # noqa: PLC041
 from gitml.tracking.redact import strip_credentials as strip_credentials  # noqa: PLC0414
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from types import TracebackType
 
 DEFAULT_VARIABLES: tuple[str, ...] = (
     "CI",
@@ -330,3 +331,25 @@ def working_folder() -> Path:
         return Path.cwd()
     except FileNotFoundError:
         raise InputError("The working directory is gone.", hint="Change to another one.") from None
+
+
+def watch_end(note: Callable[[BaseException, bool], None]) -> None:
+    """Tell ``note`` of an exception that nobody catches, and (with True) of ``sys.exit``.
+
+    No hook of Python's is told of the latter, so the function itself is wrapped;
+    somebody may still catch what it raises.
+    """
+    uncaught, leave = sys.excepthook, sys.exit
+
+    def excepthook(
+        kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        note(error, False)
+        uncaught(kind, error, trace)
+
+    @functools.wraps(leave)
+    def leaving(status: Any = None) -> NoReturn:
+        note(SystemExit(status), True)
+        leave(status)
+
+    sys.excepthook, sys.exit = excepthook, leaving

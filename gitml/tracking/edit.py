@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitml import names
-from gitml.errors import DamagedError, GitmlError, InputError, NotFoundError, RefusedError
+from gitml.errors import DamagedError, GitmlError, NotFoundError, RefusedError
 from gitml.store import live
 from gitml.store.git import RefUpdate
 from gitml.store.points import Collector
@@ -20,7 +20,8 @@ from gitml.store.purge import purge as purge_run
 from gitml.store.runtree import put_run
 from gitml.store.state import join, read_tree, view
 from gitml.store.write import ENDED, Base, Change, fold_many, new_edit
-from gitml.tracking.recorder import VALUE_LIMIT, author, who
+from gitml.tracking.recorder import author, who
+from gitml.tracking.values import check_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -44,7 +45,7 @@ def set_tags(
     for key, value in tags.items():
         names.check_name(key, "tag")
         if value is not None:
-            _check_text(value, f"The tag {names.visible(key)}")
+            check_text(value, f"The tag {names.visible(key)}")
     return _state(repository, runs, {f"tags.{key}": value for key, value in tags.items()}, now)
 
 
@@ -53,18 +54,8 @@ def set_note(
 ) -> list[Run]:
     """Set the note of runs, None or nothing but space removes it; return them."""
     text = (note or "").replace("\r\n", "\n").strip()
-    _check_text(text, "The note")
+    check_text(text, "The note")
     return _state(repository, runs, {"note": text or None}, now)
-
-
-def _check_text(text: str, what: str) -> None:
-    if len(text) > VALUE_LIMIT:
-        raise InputError(
-            f"{what} has {len(text):,} characters.",
-            hint=f"at most {VALUE_LIMIT:,}; a longer text can be an artifact of the run",
-        )
-    if any("\ud800" <= char <= "\udfff" for char in text):
-        raise InputError(f"{what} is not text in UTF-8: {names.visible(text, 60)}")
 
 
 def delete(repository: Repository, runs: Sequence[Run], *, now: int) -> list[Run]:
@@ -84,7 +75,7 @@ def purge(repository: Repository, run: Run, *, now: int, reason: str | None = No
     writes it.
     """
     if reason is not None:
-        _check_text(reason, "The reason")
+        check_text(reason, "The reason")
     if _is_written(repository, run, now):
         raise RefusedError(
             f"{names.visible(run.name)} is being written right now.",

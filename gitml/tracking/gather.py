@@ -24,8 +24,8 @@ from gitml.tracking.files import (
     read_params,
 )
 from gitml.tracking.inputs import describe_input
-from gitml.tracking.recorder import VALUE_LIMIT
 from gitml.tracking.request import split_artifact, split_input
+from gitml.tracking.values import check_text, same
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -136,23 +136,13 @@ def _gather_words(found: Gathered, request: Request, problems: Problems) -> None
     for text in request.tags:
         with _noting(problems):
             name, value = parse_assignment(text, "tag")
-            _check_text(value, f"The tag {visible(name, 80)}")
+            check_text(value, f"The tag {visible(name, 80)}")
             if found.tags.setdefault(name, value) != value:
                 raise UsageError(f"The tag {visible(name, 80)} is given two values.")
     if request.note is not None:
         with _noting(problems):
-            _check_text(request.note, "The note")
+            check_text(request.note, "The note")
             found.note = request.note
-
-
-def _check_text(text: str, what: str) -> None:
-    if len(text) > VALUE_LIMIT:
-        raise InputError(
-            f"{what} has {len(text):,} characters.",
-            hint=f"At most {VALUE_LIMIT:,}; a longer text can be an artifact.",
-        )
-    if any("\ud800" <= char <= "\udfff" for char in text):
-        raise InputError(f"{what} is not text in UTF-8: {visible(text, 60)}")
 
 
 def _gather_params(found: Gathered, request: Request, problems: Problems) -> None:
@@ -177,7 +167,7 @@ def _gather_params(found: Gathered, request: Request, problems: Problems) -> Non
 def _add_param(
     found: Gathered, origins: dict[str, str], name: str, value: ParamValue, origin: str
 ) -> None:
-    if name in origins and not _same(found.params[name], value):
+    if name in origins and not same(found.params[name], value):
         raise InputError(
             f"The param {visible(name, 80)} is {_short(found.params[name])} in "
             f"{visible(origins[name])} and {_short(value)} in {visible(origin)}.",
@@ -189,13 +179,6 @@ def _add_param(
 
 def _short(value: Json) -> str:
     return visible(dump_json(value), 40)
-
-
-def _same(first: Json, second: Json) -> bool:
-    """Say whether two values are one; 1 and 1.0 are, NaN and NaN too, 1 and true are not."""
-    if dump_json(first) == dump_json(second):
-        return True
-    return isinstance(first, bool) is isinstance(second, bool) and bool(first == second)
 
 
 def _gather_histories(
@@ -275,7 +258,7 @@ def _gather_metrics(
     for name, (value, step) in [*found.metrics.items()]:
         curve = curves.get(name)
         # What a program writes at its end is often the last point of its history again.
-        if curve is not None and step in {None, curve.step} and _same(curve.last, value):
+        if curve is not None and step in {None, curve.step} and same(curve.last, value):
             del found.metrics[name]
         elif curve is not None and step is None:
             found.metrics[name] = (value, curve.step + 1)
@@ -289,7 +272,7 @@ def _add_metric(
     origin: str,
     step: int | None = None,
 ) -> None:
-    if name in origins and not _same(found.metrics[name][0], value):
+    if name in origins and not same(found.metrics[name][0], value):
         raise InputError(
             f"The metric {visible(name, 80)} is {_short(found.metrics[name][0])} in "
             f"{visible(origins[name])} and {_short(value)} in {visible(origin)}.",
@@ -378,4 +361,4 @@ def record(recorder: Recorder, found: Gathered, problems: Problems = None) -> No
         if found.tags:
             recorder.set_tags(found.tags)
         if found.note is not None:
-            recorder.state({"note": found.note})
+            recorder.set_note(found.note)

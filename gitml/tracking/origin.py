@@ -32,4 +32,7 @@ def describe_code(code: Repository, store: Repository, settings: Settings) -> di
             record |= source.carry(code, store, found)
     except (GitmlError, OSError) as error:
         record["left_out"] = [visible(f"all: {error}", 300)]
+    finally:
+        if code is not store:
+            code.close()  # who ends the run knows no repository but its store
     return record

@@ -11,7 +11,6 @@ import json
 import os
 import platform
 import threading
-import weakref
 from typing import TYPE_CHECKING, Any
 
 from gitml import names
@@ -23,11 +22,11 @@ from gitml.store import artifacts, live
 from gitml.store.history import copies
 from gitml.store.state import view
 from gitml.store.write import Base, fold_logs
-from gitml.tracking import capture
+from gitml.tracking import capture, forks
 from gitml.tracking.background import note_ended
 from gitml.tracking.origin import describe_code
 from gitml.tracking.settings import Settings
-from gitml.tracking.values import number, whole_step
+from gitml.tracking.values import check_length, number, same, whole_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
     from gitml.store.git import Repository
 
 CHECKPOINT_SECONDS = 30.0
-VALUE_LIMIT = 64 * 1024
-"""Characters of a param's, tag's or note's value."""
 
 
 def who() -> live.Who:
@@ -92,12 +89,13 @@ class Recorder:
         self._lock = threading.RLock()
         self._folding = threading.RLock()
         self._ended = threading.Event()
-        self._events = 0
+        self.events = 0
+        """How many times something was logged."""
         self._source: threading.Thread | None = None
         self._checkpoints: threading.Thread | None = None
         if known is not None:
             self.learn(known)
-        _RECORDERS.add(self)
+        forks.watch(self)
         self._open()
 
     def _open(self) -> live.LiveLog:
@@ -107,6 +105,15 @@ class Recorder:
                 writer = capture.token(4)
                 self._log = live.LiveLog(self.repository.home, self.id, writer, who())
             return self._log
+
+    def hold(self) -> None:
+        """Wait for the code's capture and for a checkpoint, and begin no other."""
+        self._folding.acquire()
+        self.settle()
+
+    def release(self) -> None:
+        """Let checkpoints be written again."""
+        self._folding.release()
 
     def after_fork(self) -> None:
         """Forget what belongs to the parent: its log, its locks, its threads."""
@@ -206,14 +213,18 @@ class Recorder:
             ]
         self._append(b"".join(live.edit_record(edit) for edit in edits))
 
-    def _append(self, records: bytes) -> None:
+    def _check_open(self) -> None:
         if self._ended.is_set():
             raise RefusedError(
                 f"The run {self.name} has ended, so nothing more can be logged to it.",
                 hint=f"Resume it: gitml.start_run(run_id={self.id[:12]!r})",
             )
+
+    def _append(self, records: bytes) -> None:
+        if self._ended.is_set():
+            self._check_open()
         (self._log or self._open()).append(records)
-        self._events += 1
+        self.events += 1
 
     def log_params(self, params: Mapping[str, Json]) -> None:
         """State params; raises `InputError` if one has another value already.
@@ -225,12 +236,9 @@ class Recorder:
             for name, value in params.items():
                 names.check_name(name, "param")
                 text = dump_json(value)
-                if len(text) > VALUE_LIMIT:
-                    raise InputError(
-                        f"The param {names.visible(name)} has {len(text):,} characters."
-                    )
+                check_length(text, f"The param {names.visible(name)}")
                 old = self._params.get(name)
-                if old is not None and old != text and json.loads(old) != value:
+                if old is not None and not same(json.loads(old), value):
                     raise InputError(
                         f"The param {names.visible(name)} is {names.visible(old, 60)} already, "
                         f"not {names.visible(text, 60)}.",
@@ -250,14 +258,27 @@ class Recorder:
         ``time`` is in milliseconds, by default now. Raises `InputError` for what
         is not a number.
         """
-        self._append(self.point(name, value, step, time))
+        if step is None:
+            with self._lock:  # or two threads would count the same step
+                self._append(self.point(name, value, step, time))
+        else:
+            self._append(self.point(name, value, step, time))
 
     def log_metrics(
         self, values: Mapping[str, float], step: int | None = None, time: int | None = None
     ) -> None:
         """Add a point to each metric, all or none of them."""
         moment = self._now() if time is None else time
-        self._append(b"".join([self.point(n, v, step, moment) for n, v in values.items()]))
+        with self._lock:
+            before = {name: self._steps[name] for name in values if name in self._steps}
+            try:
+                records = [self.point(n, v, step, moment) for n, v in values.items()]
+            except InputError:
+                for name in values:
+                    self._steps.pop(name, None)
+                self._steps |= before
+                raise
+            self._append(b"".join(records))
 
     def log_points(self, rows: Any, chunk: int = 5000) -> int:
         """Add (metric, step, time or None, value) rows; return how many."""
@@ -303,6 +324,7 @@ class Recorder:
     def log_file(self, path: Path, dest: str) -> None:
         """Keep a copy of a file as an artifact, durable from now on."""
         dest = names.check_path(dest)
+        self._check_open()
         log = self._open()
         staging = live.folder(self.repository.home, self.id) / "files"
         copy, sha256, size = artifacts.absorb(path, staging)
@@ -329,16 +351,20 @@ class Recorder:
         """Set tags; None removes one."""
         for key, value in tags.items():
             names.check_name(key, "tag")
-            if value is not None and len(value) > VALUE_LIMIT:
-                raise InputError(f"The tag {names.visible(key)} has {len(value):,} characters.")
+            check_length(value or "", f"The tag {names.visible(key)}")
         self.state({f"tags.{key}": value for key, value in tags.items()})
+
+    def set_note(self, text: str) -> None:
+        """Write the note."""
+        check_length(text, "The note")
+        self.state({"note": text})
 
     def _keep(self) -> None:
         """Write a checkpoint every half minute in which something was logged."""
         seen = 0
         while not self._ended.wait(CHECKPOINT_SECONDS):
-            if self._events != seen and os.getpid() == self._pid:
-                seen = self._events
+            if self.events != seen and os.getpid() == self._pid:
+                seen = self.events
                 with contextlib.suppress(Exception):
                     self.checkpoint()
 
@@ -383,7 +409,7 @@ class Recorder:
                 return
             self.settle()
             self._ended.set()
-            _RECORDERS.discard(self)
+            forks.forget(self)
             if self._log is not None:
                 live.withdraw(self.repository.home, self.id, self._log)
 
@@ -405,23 +431,13 @@ class Recorder:
             self._ended.set()
             if self._log is not None:
                 self._log.close()
-            _RECORDERS.discard(self)
+            forks.forget(self)
             self.result = self._fold() or self._seen()
             note_ended(self.repository, self.settings.pack_limit)
             return self.result
 
 
 _LARGEST = 2**63 - 1
-_RECORDERS: weakref.WeakSet[Recorder] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for recorder in list(_RECORDERS):
-        recorder.after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _write_whole(place: Path, data: bytes) -> None:

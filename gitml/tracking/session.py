@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import _thread
 import atexit
 import contextlib
 import os
 import signal
-import sys
 import threading
+import time
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,15 +28,19 @@ from gitml.tracking.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import FrameType, TracebackType
+    from types import FrameType
 
     from gitml.model import Run
 
 _ACTIVE: list[ActiveRun] = []
 _OF_THREAD = threading.local()
 _LOCK = threading.RLock()
-_CRASH: list[BaseException] = []
+_CRASH: list[tuple[BaseException, int | None]] = []
+"""What ended the program, and how much was logged when it was a ``sys.exit``."""
 _HOOKED: list[bool] = []
+_DEFERRED: list[int] = []
+_AGAIN, _MOST_DEFERRED = 0.02, 1500
+"""Seconds until a signal that came within gitml is sent again, and how often at the most."""
 _JOINED: dict[str, str] = {}
 """The runs of other processes that this one has joined, and their experiments."""
 
@@ -79,9 +84,11 @@ def start_run(  # noqa: PLR0913 - a run may be given all of these
 
     ``experiment`` defaults to ``GITML_EXPERIMENT``, the configured one, or
     ``default``. ``run_id`` (an id, a prefix of one, or a name) resumes a run.
-    ``nested`` makes the active run the parent. ``system_metrics`` samples CPU,
-    memory and GPU every ten (or so many) seconds. Inside ``gitml run`` the first
-    run of the program is the one that ``gitml run`` began.
+    ``nested`` makes the active run the parent; ``parent`` names another one.
+    ``system_metrics`` samples CPU, memory and GPU every ten (or so many) seconds.
+    Inside ``gitml run`` the program's first run is the one that ``gitml run``
+    began, and further ones are part of it. Processes that find the id of a run in
+    ``GITML_RUN_ID`` join it too, and leave its end to the one that began it.
 
     Raises `UsageError` if a run is active and ``nested`` is not given,
     `RepositoryError` without a repository, `InputError` for unusable names.
@@ -96,29 +103,53 @@ def start_run(  # noqa: PLR0913 - a run may be given all of these
         if text is not None:
             names.check_name(text, what)
     store, code = find_store(repo)
-    settings = read_settings(code.work_tree if code is not None else store.work_tree)
-    wrapped = None if run_id or current else capture.variable("GITML_RUN_ID")
-    if wrapped in _JOINED:  # the program's next run is one of its own, part of the wrapped one
-        experiment, parent = experiment or _JOINED[wrapped], parent or wrapped
-        wrapped = None
-    if wrapped is not None:
-        recorder = _attach(store, wrapped, settings, experiment, name)
-        _JOINED[wrapped] = recorder.experiment
-    elif run_id is not None:
-        recorder = _resume(store, run_id, settings)
-    else:
-        if current is not None:
-            experiment, parent = experiment or current.experiment, parent or current.id
-        recorder = _begin(store, code, settings, experiment, name, parent)
+    try:
+        settings = read_settings(code.work_tree if code is not None else store.work_tree)
+        if run_id is not None:
+            recorder = _resume(store, run_id, settings)
+        else:
+            recorder = _join_or_begin(store, code, settings, experiment, name, parent)
+    except BaseException:
+        store.close()
+        raise
     run = ActiveRun(recorder, root=code.work_tree if code is not None else None, on_end=_forget)
+    try:
+        _first_words(run, params, tags, note)
+        if system_metrics:
+            run.start_sampling(10.0 if system_metrics is True else float(system_metrics))
+    except BaseException:
+        recorder.abandon()
+        store.close()
+        raise
     with _LOCK:
         _ACTIVE.append(run)
         _stack().append(run)
     _hook()
-    _first_words(run, params, tags, note)
-    if system_metrics:
-        run.start_sampling(10.0 if system_metrics is True else float(system_metrics))
     return run
+
+
+def _join_or_begin(
+    store: Repository,
+    code: Repository | None,
+    settings: Settings,
+    experiment: str | None,
+    name: str | None,
+    parent: str | None,
+) -> Recorder:
+    """Join the run that wraps the program, once; else begin one."""
+    current = active_run(thread_only=True)
+    if current is not None:
+        experiment, parent = experiment or current.experiment, parent or current.id
+    elif wrapped := capture.variable("GITML_RUN_ID"):
+        if wrapped not in _JOINED:
+            recorder = _attach(store, wrapped, settings, experiment, name)
+            _JOINED[wrapped] = recorder.experiment
+            return recorder
+        experiment, parent = experiment or _JOINED[wrapped], parent or wrapped
+    if parent is not None and not names.is_run_id(parent):
+        with open_index(store, now=capture.now_ms()) as index:
+            parent = index.find(parent).id
+    return _begin(store, code, settings, experiment, name, parent)
 
 
 def _first_words(
@@ -268,15 +299,7 @@ def _hook() -> None:
         return
     _HOOKED.append(True)
     atexit.register(_end_all)
-    previous = sys.excepthook
-
-    def remember(
-        kind: type[BaseException], error: BaseException, trace: TracebackType | None
-    ) -> None:
-        _CRASH.append(error)
-        previous(kind, error, trace)
-
-    sys.excepthook = remember
+    capture.watch_end(_remember)
     if (
         threading.current_thread() is threading.main_thread()
         and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
@@ -284,8 +307,25 @@ def _hook() -> None:
         signal.signal(signal.SIGTERM, _terminated)
 
 
-def _terminated(number: int, _: FrameType | None) -> None:
-    """Write the runs as killed, then die of the signal as without gitml."""
+def _remember(error: BaseException, asked: bool) -> None:
+    _CRASH[:] = [(error, _logged() if asked else None)]
+
+
+def _logged() -> int:
+    return sum(run._recorder.events for run in _ACTIVE)  # noqa: SLF001 - the session made them
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    """Write the runs as killed, then die of the signal as without gitml.
+
+    Not within gitml itself, which may hold a lock or the half of an answer from
+    git there: then the signal comes again a little later.
+    """
+    if _within_gitml(frame) and len(_DEFERRED) < _MOST_DEFERRED:
+        _DEFERRED.append(number)
+        # Not a threading.Timer, whose locks the interrupted code may hold as well.
+        _thread.start_new_thread(_send_again, (os.getpid(), number))
+        return
     for run in reversed(list(_ACTIVE)):
         with contextlib.suppress(Exception):
             run.end("killed")
@@ -293,8 +333,24 @@ def _terminated(number: int, _: FrameType | None) -> None:
     os.kill(os.getpid(), number)
 
 
+def _within_gitml(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if str(frame.f_globals.get("__name__")).startswith("gitml."):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _send_again(pid: int, number: int) -> None:
+    time.sleep(_AGAIN)
+    os.kill(pid, number)
+
+
 def _end_all() -> None:
-    status = status_of(_CRASH[-1]) if _CRASH else "finished"
+    error, logged = _CRASH[0] if _CRASH else (None, None)
+    if logged not in {None, _logged()}:  # somebody caught the exit, and the program went on
+        error = None
+    status = status_of(error)
     for run in reversed(list(_ACTIVE)):
         try:
             run.end(status)

@@ -7,11 +7,39 @@ import operator
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from gitml.codec import dump_json
 from gitml.errors import InputError
 from gitml.names import visible
 
 if TYPE_CHECKING:
     from gitml.model import Json
+
+
+VALUE_LIMIT = 64 * 1024
+"""Characters of a param's, tag's or note's value."""
+
+
+def same(first: Json, second: Json) -> bool:
+    """Say whether two values are one; 1 and 1.0 are, NaN and NaN too, 1 and true are not."""
+    if dump_json(first) == dump_json(second):
+        return True
+    return isinstance(first, bool) is isinstance(second, bool) and bool(first == second)
+
+
+def check_length(text: str, what: str) -> None:
+    """Raise `InputError` for a text of more than `VALUE_LIMIT` characters."""
+    if len(text) > VALUE_LIMIT:
+        raise InputError(
+            f"{what} has {len(text):,} characters.",
+            hint=f"At most {VALUE_LIMIT:,}; a longer text can be an artifact.",
+        )
+
+
+def check_text(text: str, what: str) -> None:
+    """Raise `InputError` for a text that is too long, or is none in UTF-8."""
+    check_length(text, what)
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise InputError(f"{what} is not text in UTF-8: {visible(text, 60)}")
 
 
 def number(name: str, value: Any) -> float:
