@@ -68,7 +68,7 @@ def absorb(source: Path, folder: Path) -> tuple[Path, str, int]:
     `StorageError`, and leaves no copy behind when it fails.
     """
     digest = hashlib.sha256()
-    target = folder / f"{secrets.token_hex(8)}.tmp"
+    target = folder / f"{secrets.token_hex(8)}.part"
     size = 0
     try:
         reader = source.open("rb")

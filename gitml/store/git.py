@@ -10,11 +10,12 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+import tempfile
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from gitml.errors import DamagedError, NotFoundError, RepositoryError
+from gitml.errors import DamagedError, NotFoundError, RepositoryError, StorageError
 from gitml.names import visible
 from gitml.store.failures import NO_GIT, failure
 from gitml.store.fast_import import FastImport
@@ -109,14 +110,19 @@ class Repository:
             return None
         return f"{name or email} <{email or ''}>"
 
-    def start(self, *args: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
-        """Start a git process with pipes on all three streams; the caller waits for it."""
+    def start(
+        self,
+        *args: str,
+        stdin: BinaryIO | int = subprocess.PIPE,
+        env: Mapping[str, str] | None = None,
+    ) -> subprocess.Popen[bytes]:
+        """Start a git process with pipes on its streams; the caller waits for it."""
         self.processes += 1
         try:
             process = self._command.execute(
                 ["git", *args],
                 as_process=True,
-                istream=subprocess.PIPE,
+                istream=stdin,
                 env={**self._environment, **(env or {})},
             )
         except git.exc.GitCommandNotFound:
@@ -134,13 +140,14 @@ class Repository:
         env: Mapping[str, str] | None = None,
     ) -> bytes:
         """Run git to its end and return its output; raise for an exit code not in ``ok``."""
-        process = self.start(*args, env=env)
-        try:
-            out, err = process.communicate(data)
-        except BaseException:
-            process.kill()
-            process.wait()
-            raise
+        with _file_of(data) as stdin:
+            process = self.start(*args, stdin=stdin, env=env)
+            try:
+                out, err = process.communicate()
+            except BaseException:
+                process.kill()
+                process.wait()
+                raise
         if process.returncode not in ok:
             raise failure(args[0], err.decode("utf-8", "replace"), process.returncode)
         return out
@@ -165,23 +172,15 @@ class Repository:
             return self._cat
 
     def bulk(self, oids: Iterable[str], limit: int) -> Iterator[Object | None]:
-        """Yield many objects in order from a process of its own, fed by a thread.
+        """Yield many objects in order from a process of its own.
 
         One over ``limit`` bytes comes as None, like one that is missing.
         """
-        process = self.start("cat-file", "--batch", "--buffer")
-        stdin, stdout = process.stdin, process.stdout
-        assert stdin is not None
-        assert stdout is not None
-
-        def feed() -> None:
-            with contextlib.suppress(OSError):
-                stdin.writelines(f"{oid}\n".encode() for oid in names)
-                stdin.close()
-
         names = list(oids)
-        feeder = threading.Thread(target=feed, daemon=True)
-        feeder.start()
+        with _file_of("".join(f"{oid}\n" for oid in names).encode()) as stdin:
+            process = self.start("cat-file", "--batch", "--buffer", stdin=stdin)
+        stdout = process.stdout
+        assert stdout is not None
         try:
             for name in names:
                 try:
@@ -190,8 +189,7 @@ class Repository:
                     yield None
         finally:
             process.kill()
-            feeder.join()
-            for pipe in (stdin, stdout, process.stderr):
+            for pipe in (stdout, process.stderr):
                 if pipe is not None:
                     with contextlib.suppress(OSError):
                         pipe.close()
@@ -246,12 +244,36 @@ class Repository:
         lines += ["prepare", "commit", ""]
         self.run("update-ref", "--stdin", data="\n".join(lines).encode())
 
+    def after_fork(self) -> None:
+        """Forget what belongs to the parent: its process, and a lock another thread may hold."""
+        self._cat = None
+        self._lock = threading.RLock()
+
     def close(self) -> None:
         """End the reader of objects."""
         with self._lock:
             if self._cat is not None:
                 self._cat.close()
                 self._cat = None
+
+
+@contextlib.contextmanager
+def _file_of(data: bytes) -> Iterator[BinaryIO | int]:
+    """Give ``data`` as a file: of a pipe git sees no end while a fork of ours holds it too."""
+    if not data:
+        yield subprocess.DEVNULL
+        return
+    try:
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - who is given it closes it
+        file.write(data)
+        file.seek(0)
+    except OSError as error:
+        raise StorageError(
+            f"A temporary file cannot be written: {error.strerror}.",
+            hint="Free some space for temporary files, or name another folder in TMPDIR.",
+        ) from None
+    with file:
+        yield file
 
 
 def open_repository(path: Path) -> Repository:

@@ -13,12 +13,14 @@ locks do not work, the header's host, boot id and process id tell.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from time import sleep
 from typing import IO, TYPE_CHECKING
 
 from gitml.codec import dump_edit, edit_from_json, load_json
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from gitml.model import Edit, Json
     from gitml.store.points import Collector
 
+PART = ".part"
+"""The suffix of a file that is being staged."""
 SILENCE = 24 * 3600 * 1000
 """Milliseconds after which a silent writer on another host, without locks, is dead."""
 _HAS_LOCKS = hasattr(fcntl, "flock")
@@ -130,6 +134,7 @@ class LiveLog:
         path = self.path
         # Under another name until it is locked: who folds would take it for a dead writer's.
         hidden = path.with_suffix(".new") if _HAS_LOCKS else path
+        fd = -1
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -141,11 +146,15 @@ class LiveLog:
             locked = _lock(fd, exclusive=False)
             header = {"gitml": 1, "writer": self.writer, "locks": bool(locked)}
             header |= {s: getattr(self._who, s) for s in ("host", "boot", "pid", "started")}
-            os.write(fd, json.dumps(header).encode() + b"\n")
+            line = json.dumps(header).encode() + b"\n"
+            if os.write(fd, line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # noqa: TRY301
             if hidden != path:
                 hidden.rename(path)
         except OSError as error:
             with contextlib.suppress(OSError):
+                if fd >= 0:
+                    os.close(fd)
                 hidden.unlink(missing_ok=True)
                 self.folder.rmdir()
             raise StorageError(
@@ -187,6 +196,12 @@ class LiveLog:
                 raise
             os.close(old)
             return left
+
+    def after_fork(self) -> None:
+        """Let go of the parent's log: what a fork holds open stays locked for its life."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
 
     def close(self) -> None:
         """Stop writing; the log may then be folded by anybody."""
@@ -241,15 +256,21 @@ def read_header(path: Path) -> dict[str, Json]:
 
 
 @contextlib.contextmanager
-def taken(path: Path, here: Who, now: int) -> Iterator[IO[bytes] | None]:
-    """Open a dead writer's log to fold it, or give None while the writer lives."""
+def taken(path: Path, here: Who, now: int, *, patience: int = 0) -> Iterator[IO[bytes] | None]:
+    """Open a dead writer's log to fold it, or give None while the writer lives.
+
+    Who knows that the writer is gone has ``patience``: so many times the lock is
+    tried again, a hundredth of a second apart, as another may be looking at it.
+    """
     try:
         file = path.open("rb")
     except FileNotFoundError:
         yield None
         return
     with file:
-        locked = _lock(file, exclusive=True)
+        while (locked := _lock(file, exclusive=True)) is False and patience > 0:
+            sleep(0.01)
+            patience -= 1
         if locked is None or not read_header(path).get("locks", False):
             locked = not _process_lives(read_header(path), path, here, now)
         # Another folder may have unlinked it between our open and our lock.
@@ -339,11 +360,13 @@ def discard(home: Path, run_id: str, done: list[Path]) -> None:
     place = folder(home, run_id)
     for path in done:
         path.unlink(missing_ok=True)
-    left = {p.stem.partition("-")[0] for p in logs(home, run_id)}
     files = place / "files"
     with contextlib.suppress(OSError):
-        for file in files.iterdir():
-            if file.suffix[1:] not in left:
+        # In this order: a writer has its log before it stages its first file.
+        there = list(files.iterdir())
+        left = {p.stem.partition("-")[0] for p in logs(home, run_id)}
+        for file in there:
+            if not left or (file.suffix != PART and file.suffix[1:] not in left):
                 file.unlink()
         files.rmdir()
     with contextlib.suppress(OSError):

@@ -85,8 +85,9 @@ class CatFile:
                 raise
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, which a fork of ours may keep from seeing the end of its input."""
         if self._pid == os.getpid():
+            self._process.kill()
             for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
                 if pipe is not None:
                     with contextlib.suppress(OSError):

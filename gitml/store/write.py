@@ -44,6 +44,8 @@ TRIES = 12
 T = TypeVar("T")
 FIRST = frozenset({"name", "experiment", "status", "created"})
 """The facts without which there is no run."""
+PATIENCE = 50
+"""How often our own closed log, that somebody else is looking at, is tried again."""
 ENDED = frozenset({"finished", "failed", "killed"})
 
 
@@ -336,7 +338,9 @@ def _take(
     alive = False
     last = 0
     for path in live.logs(repository.home, change.run_id):
-        file = stack.enter_context(live.taken(path, here, now))
+        mine = path.stem.partition("-")[0] == change.mine
+        taken = live.taken(path, here, now, patience=PATIENCE if mine else 0)
+        file = stack.enter_context(taken)
         if file is None:
             alive = alive or path.exists()
             continue

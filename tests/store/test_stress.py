@@ -85,7 +85,7 @@ def test_many_processes_one_repository(repo, git):
             assert not index.quarantined()
     ids = [finish(process) for process in processes]
     pack(store, here=who(), committer=AUTHOR, now=capture.now_ms())
-    assert (seals > 1, reads > 1) == (True, True)
+    assert (seals > 0, reads > 0) == (True, True)
     assert len(set(ids)) == PROCESSES
     assert live_ids(store.home) == []
     with open_index(store, now=capture.now_ms()) as index:
