@@ -59,7 +59,7 @@ def write_image(image: Any, path: Path) -> None:
             from PIL import Image  # type: ignore[import-not-found, unused-ignore]
         except ImportError:
             raise InputError(
-                "Logging an array as an image needs Pillow.", hint="pip install pillow"
+                "Logging an array as an image needs Pillow.", hint="pip install 'gitml[images]'"
             ) from None
         if not hasattr(image, "dtype") or not hasattr(image, "shape"):
             raise InputError(
