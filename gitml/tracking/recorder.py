@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from gitml import names
 from gitml.codec import dump_json
-from gitml.errors import GitmlError, InputError, RefusedError
+from gitml.errors import GitmlError, InputError, RefusedError, StorageError
 from gitml.model import Edit, Json, Run, iso
 from gitml.records import compact
 from gitml.store import artifacts, live
@@ -117,7 +117,13 @@ class Recorder:
 
     def after_fork(self) -> None:
         """Forget what belongs to the parent: its log, its locks, its threads."""
-        self._log = None
+        if self._log is not None:
+            self._log.after_fork()
+            self._log = None
+        self.repository.after_fork()
+        ended, self._ended = self._ended.is_set(), threading.Event()
+        if ended:
+            self._ended.set()
         self._lock = threading.RLock()
         self._folding = threading.RLock()
         self._source = self._checkpoints = None
@@ -223,7 +229,11 @@ class Recorder:
     def _append(self, records: bytes) -> None:
         if self._ended.is_set():
             self._check_open()
-        (self._log or self._open()).append(records)
+        try:
+            (self._log or self._open()).append(records)
+        except StorageError:
+            self._check_open()  # another thread has ended it meanwhile
+            raise
         self.events += 1
 
     def log_params(self, params: Mapping[str, Json]) -> None:
@@ -433,7 +443,8 @@ class Recorder:
                 self._log.close()
             forks.forget(self)
             self.result = self._fold() or self._seen()
-            note_ended(self.repository, self.settings.pack_limit)
+            if os.getpid() == self.owner_pid:
+                note_ended(self.repository, self.settings.pack_limit)
             return self.result
 
 

@@ -33,7 +33,8 @@ def program(here):
     def run(source):
         (here / "program.py").write_text(textwrap.dedent(source), "utf-8")
         done = subprocess.run(
-            [sys.executable, "program.py"],
+            # Since Python 3.12 a fork beside threads is warned of, and ours keeps checkpoints.
+            [sys.executable, "-W", "ignore::DeprecationWarning", "program.py"],
             cwd=here,
             env=dict(os.environ),
             capture_output=True,
