@@ -60,3 +60,7 @@ def test_python_example_runs(repo, monkeypatch, tmp_path):
     found = scope["gitml"].search_runs("metrics.loss < 0.3 and params.lr <= 0.001")
     assert [run.params["model.depth"] for run in found] == [6]
     assert set(found[0].artifacts) == {"model.pkl"}
+
+
+def test_nothing_is_left_to_fill_in():
+    assert re.findall(r"\b(?:NUMBERS?|TODO|FIXME|TBD|XXX)\b", README) == []
