@@ -40,7 +40,7 @@ EDIT = ("SUBSAMPLE = 1.0", "SUBSAMPLE = 0.5")
 def demo(session: Session, folder: Path) -> None:
     """Set up a repository with real runs to try gitml on.
 
-    It trains a small model on a data set that comes with scikit-learn, six
+    It trains a small model on a data set that comes with scikit-learn, five
     times, and records each run. Nothing outside of FOLDER is touched.
     """
     if importlib.util.find_spec("sklearn") is None:
