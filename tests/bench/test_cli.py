@@ -18,6 +18,9 @@ import pytest
 from tests.bench.ledgers import make_ledger
 
 MLFLOW = os.environ.get("GITML_BENCH_MLFLOW_PYTHON")
+LARGE = pytest.mark.skipif(
+    not os.environ.get("GITML_BENCH_LARGE"), reason="GITML_BENCH_LARGE is not set; it takes minutes"
+)
 LIBRARIES = [sys.executable, "-c", "import click, git, sqlite3, yaml"]
 
 
@@ -58,7 +61,7 @@ def test_log(benchmark, repo):
     assert ratio(benchmark, gitml("log"), LIBRARIES, repo) < 4
 
 
-@pytest.mark.parametrize("runs", [10_000, pytest.param(100_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("runs", [10_000, pytest.param(100_000, marks=LARGE)])
 def test_ls(benchmark, tmp_path, git, runs):
     git(tmp_path, "init", "--quiet", "big")
     make_ledger(tmp_path / "big", runs=runs)
