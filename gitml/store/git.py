@@ -149,7 +149,8 @@ class Repository:
                 process.wait()
                 raise
         if process.returncode not in ok:
-            raise failure(args[0], err.decode("utf-8", "replace"), process.returncode)
+            command = args[2] if args[0] == "-c" else args[0]
+            raise failure(command, err.decode("utf-8", "replace"), process.returncode)
         return out
 
     def refs(self, *prefixes: str) -> dict[str, str]:

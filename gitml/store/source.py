@@ -13,8 +13,9 @@ import stat
 from typing import TYPE_CHECKING
 
 from gitml import names
-from gitml.errors import DamagedError
+from gitml.errors import DamagedError, RepositoryError
 from gitml.names import visible
+from gitml.store.fast_import import quote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -71,9 +72,7 @@ def snapshot(
             changes.append((rest.split(" ", 9)[5], rest.split(" ", 9)[9]))
         elif kind == "?":
             untracked.append(rest)
-    changes += _take_along(
-        repository.work_tree, untracked, file_limit, (*SECRETS, *exclude), left_out
-    )
+    changes += _take_along(repository, untracked, file_limit, (*SECRETS, *exclude), left_out)
     return {
         "commit": commit,
         "branch": branch,
@@ -86,25 +85,28 @@ def snapshot(
 
 
 def _take_along(
-    top: Path, untracked: list[str], limit: int, exclude: Sequence[str], left_out: list[str]
+    repository: Repository,
+    untracked: list[str],
+    limit: int,
+    exclude: Sequence[str],
+    left_out: list[str],
 ) -> list[tuple[str, str]]:
     """Return (mode, path) of the untracked files to keep, and say why of the others."""
     if len(untracked) > COUNT_LIMIT:
         left_out.append(f"{len(untracked)} untracked files: more than {COUNT_LIMIT}")
         return []
+    top = repository.work_tree
+    assert top is not None
+    has_modes = repository.config("core", "filemode") != "False"
     kept = []
     for path in untracked:
-        name = path.rstrip("/").rpartition("/")[2]
         try:
             status = (top / path).lstat()
         except OSError:
             continue
         if path.endswith("/"):
             left_out.append(f"{path}: a repository of its own")
-        elif any(
-            fnmatch.fnmatchcase(name.lower(), p.lower()) or fnmatch.fnmatchcase(path, p)
-            for p in exclude
-        ):
+        elif _is_excluded(path.lower(), exclude):
             left_out.append(f"{path}: looks like a secret, or is excluded")
         elif stat.S_ISLNK(status.st_mode):
             kept.append(("120000", path))
@@ -113,8 +115,15 @@ def _take_along(
         elif status.st_size > limit:
             left_out.append(f"{path}: {status.st_size} bytes")
         else:
-            kept.append(("100755" if status.st_mode & stat.S_IXUSR else "100644", path))
+            runs = has_modes and status.st_mode & stat.S_IXUSR
+            kept.append(("100755" if runs else "100644", path))
     return kept
+
+
+def _is_excluded(path: str, patterns: Sequence[str]) -> bool:
+    """Say whether a path, or any folder or name in it, matches a pattern in any case."""
+    parts = [path, *path.split("/")]
+    return any(fnmatch.fnmatchcase(part, p.lower()) for p in patterns for part in parts)
 
 
 def _hash(repository: Repository, changes: list[tuple[str, str]]) -> list[list[str | None]]:
@@ -126,15 +135,37 @@ def _hash(repository: Repository, changes: list[tuple[str, str]]) -> list[list[s
         full = top / path
         if full.is_symlink():
             files.append([LINK, str(full.readlink()), path])
-        elif full.is_file() and "\n" not in path:
+        elif full.is_file():
             regular.append((mode if mode in {"100644", "100755"} else "100644", path))
         else:
             files.append([mode, None, path])
-    if regular:
-        names = "".join(f"{path}\n" for _, path in regular).encode("utf-8", "surrogateescape")
-        oids = repository.run("hash-object", "-w", "--stdin-paths", data=names).decode().split()
-        files += [[mode, oid, path] for (mode, path), oid in zip(regular, oids, strict=True)]
+    while regular:
+        paths = b"".join(quote(path) + b"\n" for _, path in regular)
+        try:
+            oids = repository.run(*_HASH, data=paths).decode().split()
+        except RepositoryError:
+            # A training program may remove a file, or make it unreadable, meanwhile.
+            there = [item for item in regular if _can_be_read(top / item[1])]
+            if len(there) == len(regular):
+                raise
+            files += [[mode, None, path] for mode, path in regular if (mode, path) not in there]
+            regular = there
+        else:
+            files += [[m, oid, path] for (m, path), oid in zip(regular, oids, strict=True)]
+            break
     return files
+
+
+_HASH = ("-c", "core.safecrlf=false", "hash-object", "-w", "--stdin-paths")
+"""Line ends that git would warn of are no reason to keep no code at all."""
+
+
+def _can_be_read(path: Path) -> bool:
+    try:
+        with path.open("rb"):
+            return True
+    except OSError:
+        return False
 
 
 def carry(code: Repository, store: Repository, found: Mapping[str, Json]) -> dict[str, Json]:
