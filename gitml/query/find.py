@@ -117,7 +117,7 @@ def _missing(connection: Connection, text: str) -> Run:
         row = connection.execute(query, (f"run {text}", f"run {text}g")).fetchone()
         if row is not None:
             raise DamagedError(str(row[0]), hint="gitml doctor tells more.")
-    guess = did_you_mean(text, _candidates(connection, text))
+    guess = did_you_mean(text, ["latest", *_candidates(connection, text)])
     hint = f"{guess} {_LISTS}" if guess else _LISTS
     raise NotFoundError(f"no run is named {visible(text)}", hint=hint)
 

@@ -241,7 +241,10 @@ def _gather_metrics(
     for path in request.metrics_files:
         with _noting(problems):
             read = read_metrics(path)
-            for name, value in read.values.items():
+            for dotted, value in read.values.items():
+                # DVCLive nests in its summary what has a slash in its history.
+                slashed = dotted.replace(".", "/")
+                name = slashed if slashed in curves and dotted not in curves else dotted
                 with _noting(problems):
                     _add_metric(found, origins, name, value, str(path), read.step)
             counts = ((len(read.values), "value"),)

@@ -559,3 +559,16 @@ def test_what_is_loaded(trained):
     )
     out = subprocess.check_output([sys.executable, "-c", script], cwd=trained, text=True)
     assert out.splitlines()[-1] == "[]"
+
+
+def test_dvclive_summary_and_history_are_one_metric(repo, invoke):
+    """Its metrics.json nests what its histories name with a slash."""
+    curves = repo / "dvclive" / "plots" / "metrics" / "train"
+    curves.mkdir(parents=True)
+    (curves / "loss.tsv").write_text("step\tloss\n0\t0.5\n1\t0.4\n2\t0.3\n")
+    (repo / "dvclive" / "metrics.json").write_text(
+        '{"step": 2, "train": {"loss": 0.3}, "best": 0.9}'
+    )
+    assert invoke("log", cwd=repo).code == 0
+    run = json.loads(invoke("show", "latest", "--json", cwd=repo).out)["run"]
+    assert {name: m["count"] for name, m in run["metrics"].items()} == {"train/loss": 3, "best": 1}
