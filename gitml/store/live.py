@@ -43,6 +43,8 @@ PART = ".part"
 SILENCE = 24 * 3600 * 1000
 """Milliseconds after which a silent writer on another host, without locks, is dead."""
 _HAS_LOCKS = hasattr(fcntl, "flock")
+_OPEN: set[Path] = set()
+"""The logs that this process writes now."""
 _FLOAT_WORDS = {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
 
 
@@ -162,6 +164,7 @@ class LiveLog:
                 hint="Check the free space and who owns the folder .git/gitml.",
             ) from None
         self._fd = fd
+        _OPEN.add(path)
 
     @property
     def path(self) -> Path:
@@ -195,12 +198,14 @@ class LiveLog:
                 self.number -= 1
                 raise
             os.close(old)
+            _OPEN.discard(left)
             return left
 
     def after_fork(self) -> None:
         """Let go of the parent's log: what a fork holds open stays locked for its life."""
         if self._fd >= 0:
             os.close(self._fd)
+            _OPEN.discard(self.path)
             self._fd = -1
 
     def close(self) -> None:
@@ -208,6 +213,7 @@ class LiveLog:
         with self._lock:
             if self._fd >= 0:
                 os.close(self._fd)
+                _OPEN.discard(self.path)
                 self._fd = -1
 
 
@@ -243,7 +249,10 @@ def _process_lives(header: Mapping[str, Json], path: Path, here: Who, now: int) 
         except OSError:
             return True
         return header.get("started") in {0, started(pid)}
-    return now - int(path.stat().st_mtime * 1000) < SILENCE
+    try:
+        return now - int(path.stat().st_mtime * 1000) < SILENCE
+    except FileNotFoundError:  # folded and removed since we looked
+        return True
 
 
 def read_header(path: Path) -> dict[str, Json]:
@@ -261,7 +270,9 @@ def taken(path: Path, here: Who, now: int, *, patience: int = 0) -> Iterator[IO[
 
     Who knows that the writer is gone has ``patience``: so many times the lock is
     tried again, a hundredth of a second apart, as another may be looking at it.
+    There is none for a log that this process itself goes on writing.
     """
+    patience = 0 if path in _OPEN else patience
     try:
         file = path.open("rb")
     except FileNotFoundError:
