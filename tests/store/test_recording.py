@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import os
 import random
 import subprocess
 import sys
 import textwrap
+import threading
+import time
 
 import pytest
 
@@ -154,60 +158,45 @@ def test_git_gc_takes_nothing_of_it(work, tmp_path, repo, git, sealed):
     fresh.close()
 
 
-def test_an_artifact_that_is_logged_during_a_checkpoint_is_kept(work, tmp_path):
-    """The background's checkpoint must not sweep away a copy in the making."""
-    import threading
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a file that makes its reader wait")
+@pytest.mark.parametrize("size", [50, 500], ids=["small", "large"])
+def test_a_checkpoint_does_not_sweep_away_a_copy_in_the_making(work, tmp_path, size):
+    os.mkfifo(tmp_path / "slow")
+    settings = Settings(inline_limit=100)
+    recorder = Recorder(
+        work, run_id="1" * 32, experiment="e", name="n", settings=settings, now=Clock()
+    )
+    recorder.begin(created=START, checkpoints=False)
+    thread = threading.Thread(target=recorder.log_file, args=(tmp_path / "slow", "a.bin"))
+    thread.start()
+    with (tmp_path / "slow").open("wb", buffering=0) as feed:
+        feed.write(b"x" * (size - 1))
+        while not list(live.folder(work.home, recorder.id).glob("files/*")):
+            time.sleep(0.001)
+        recorder.checkpoint()
+        feed.write(b"y")
+    thread.join()
+    run = recorder.end()
+    content = b"x" * (size - 1) + b"y"
+    assert b"".join(artifact_chunks(work, run.id, run.artifacts["a.bin"])) == content
 
+
+def test_who_looks_at_the_writers_does_not_keep_a_run_out_of_git(work):
+    """Looking takes the same lock for a moment as writing to git does."""
     recorder = Recorder(work, run_id="1" * 32, experiment="e", name="n", now=Clock())
     recorder.begin(created=START, checkpoints=False)
-    done = threading.Event()
+    (path,) = live.logs(work.home, recorder.id)
+    looking = os.open(path, os.O_RDONLY)
+    close = recorder._log.close
 
-    def checkpoints():
-        while not done.is_set():
-            recorder.log_metric("loss", 0.5)
-            recorder.checkpoint()
+    def close_and_be_looked_at():
+        close()
+        fcntl.flock(looking, fcntl.LOCK_EX)
+        threading.Timer(0.1, os.close, [looking]).start()
 
-    thread = threading.Thread(target=checkpoints)
-    thread.start()
-    try:
-        for number in range(40):
-            (tmp_path / "a.bin").write_bytes(bytes([number]) * 300_000)
-            recorder.log_file(tmp_path / "a.bin", f"a/{number}.bin")
-    finally:
-        done.set()
-        thread.join()
-    run = recorder.end()
-    assert len(run.artifacts) == 40
-    for number in range(40):
-        artifact = run.artifacts[f"a/{number}.bin"]
-        assert b"".join(artifact_chunks(work, run.id, artifact)) == bytes([number]) * 300_000
-
-
-def test_a_reader_in_a_loop_does_not_keep_a_run_out_of_git(work, repo):
-    """Looking at who writes takes the same lock for a moment as writing to git does."""
-    import threading
-
-    done = threading.Event()
-
-    def look():
-        while not done.is_set():
-            for run_id in live.live_ids(work.home):
-                live.writers(work.home, run_id, who(), START)
-
-    thread = threading.Thread(target=look)
-    thread.start()
-    try:
-        for number in range(25):
-            recorder = Recorder(
-                work, run_id=f"{number:032x}", experiment="e", name="n", now=Clock()
-            )
-            recorder.begin(created=START, checkpoints=False)
-            recorder.log_metric("loss", 0.5)
-            recorder.end()
-            assert work.resolve(f"refs/gitml/runs/{number:032x}") is not None, number
-    finally:
-        done.set()
-        thread.join()
+    recorder._log.close = close_and_be_looked_at
+    recorder.end()
+    assert work.resolve(f"refs/gitml/runs/{recorder.id}") is not None
     assert live.live_ids(work.home) == []
 
 
