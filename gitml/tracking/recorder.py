@@ -14,7 +14,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from gitml import names
-from gitml.codec import dump_json
+from gitml.codec import dump_json, load_json
 from gitml.errors import GitmlError, InputError, RefusedError, StorageError
 from gitml.model import Edit, Json, Run, iso
 from gitml.records import compact
@@ -25,8 +25,9 @@ from gitml.store.write import Base, fold_logs
 from gitml.tracking import capture, forks
 from gitml.tracking.background import note_ended
 from gitml.tracking.origin import describe_code
+from gitml.tracking.points import Points
 from gitml.tracking.settings import Settings
-from gitml.tracking.values import check_length, number, same, whole_step
+from gitml.tracking.values import check_length, same
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -81,8 +82,7 @@ class Recorder:
         self._known = known
         self._bases = bases
         self._params: dict[str, str] = {}
-        self._steps: dict[str, int] = {}
-        self._names: dict[str, str] = {}
+        self._points = Points(now)
         self._clock = 0
         self._log: live.LiveLog | None = None
         self._pid = os.getpid()
@@ -192,7 +192,7 @@ class Recorder:
         with self._lock:
             self._params = {k: dump_json(v) for k, v in told.params.items()} | self._params
             for name, metric in told.metrics.items():
-                self._steps[name] = max(metric.step, self._steps.get(name, metric.step))
+                self._points.learn(name, metric.step)
             self._clock = max(self._clock, told.updated)
 
     def _capture_source(
@@ -248,7 +248,7 @@ class Recorder:
                 text = dump_json(value)
                 check_length(text, f"The param {names.visible(name)}")
                 old = self._params.get(name)
-                if old is not None and not same(json.loads(old), value):
+                if old is not None and not same(load_json(old), value):
                     raise InputError(
                         f"The param {names.visible(name)} is {names.visible(old, 60)} already, "
                         f"not {names.visible(text, 60)}.",
@@ -270,9 +270,9 @@ class Recorder:
         """
         if step is None:
             with self._lock:  # or two threads would count the same step
-                self._append(self.point(name, value, step, time))
+                self._append(self._points.record(name, value, step, time))
         else:
-            self._append(self.point(name, value, step, time))
+            self._append(self._points.record(name, value, step, time))
 
     def log_metrics(
         self, values: Mapping[str, float], step: int | None = None, time: int | None = None
@@ -280,15 +280,7 @@ class Recorder:
         """Add a point to each metric, all or none of them."""
         moment = self._now() if time is None else time
         with self._lock:
-            before = {name: self._steps[name] for name in values if name in self._steps}
-            try:
-                records = [self.point(n, v, step, moment) for n, v in values.items()]
-            except InputError:
-                for name in values:
-                    self._steps.pop(name, None)
-                self._steps |= before
-                raise
-            self._append(b"".join(records))
+            self._append(b"".join(self._points.records(values, step, moment)))
 
     def log_points(self, rows: Any, chunk: int = 5000) -> int:
         """Add (metric, step, time or None, value) rows; return how many."""
@@ -296,7 +288,8 @@ class Recorder:
         records: list[bytes] = []
         moment = self._now()
         for name, step, time, value in rows:
-            records.append(self.point(name, value, step, moment if time is None else time))
+            when = moment if time is None else time
+            records.append(self._points.record(name, value, step, when))
             count += 1
             if len(records) >= chunk:
                 self._append(b"".join(records))
@@ -304,32 +297,6 @@ class Recorder:
         if records:
             self._append(b"".join(records))
         return count
-
-    def point(self, name: str, value: Any, step: int | None, time: int | None) -> bytes:
-        """Return a checked point as a record."""
-        quoted = self._names.get(name)
-        if quoted is None:
-            if not isinstance(name, str):
-                raise InputError(
-                    f"A metric's name must be text, not {names.visible(repr(name), 60)}."
-                )
-            names.check_name(name, "metric")
-            quoted = self._names[name] = json.dumps(name, ensure_ascii=False)
-        if type(value) is not float:
-            value = number(name, value)
-        if step is None:
-            step = self._steps.get(name, -1) + 1
-        elif type(step) is not int:
-            step = whole_step(name, step)
-        if step > self._steps.get(name, -1):
-            self._steps[name] = step
-        if time is None:
-            time = self._now()
-        if value - value == 0:  # finite, at the price of a subtraction
-            if -_LARGEST <= step <= _LARGEST:
-                return f"\n[{quoted},{step},{time},{value!r}]\n".encode("utf-8", "surrogatepass")
-            raise InputError(f"The step of {names.visible(name)} does not fit 64 bits.")
-        return live.point_record(quoted, step, time, value)
 
     def log_file(self, path: Path, dest: str) -> None:
         """Keep a copy of a file as an artifact, durable from now on."""
@@ -446,9 +413,6 @@ class Recorder:
             if os.getpid() == self.owner_pid:
                 note_ended(self.repository, self.settings.pack_limit)
             return self.result
-
-
-_LARGEST = 2**63 - 1
 
 
 def _write_whole(place: Path, data: bytes) -> None:
