@@ -7,7 +7,10 @@ import math
 import pytest
 import yaml
 
+from gitml import names
+from gitml.codec import dump
 from gitml.model import Artifact, Dataset, Environment, Source
+from tests.bench.ledgers import make_run, tree_files, write_commits
 from tests.cli.world import answer
 from tests.support import START, make_runs, on_terminal
 
@@ -27,7 +30,8 @@ def hostile(repo):
         "source": Source(branch=f"b{BAD}", command=(f"c{BAD}",), changed=(f"f{BAD}",), tree="-x"),
         "environment": Environment(python=f"p{BAD}", variables={f"V{BAD}": f"v{BAD}"}),
         "requirements": f"pkg{BAD}==1{BAD}\n",
-        "artifacts": [Artifact(path=f"a{BAD}", store="uri", uri=f"u{BAD}")],
+        # The path itself is refused where it is read: a run with such a one is quarantined.
+        "artifacts": [Artifact(path="tame", store="uri", uri=f"u{BAD}", media_type=f"m{BAD}")],
         "author": f"A{BAD} <a@example.com>",
     }
     make_runs(repo, {"name": f"run{BAD}", **facts}, {"name": "tame-1", "created": START - 1})
@@ -75,3 +79,18 @@ def test_hostile_characters_survive_in_data(hostile, invoke):
     assert run["metrics"][f"m{BAD}"]["last"] is None
     loaded = yaml.safe_load(invoke("show", f"run{BAD}", "--yaml", cwd=hostile).out)
     assert loaded["run"] == run
+
+
+@pytest.mark.parametrize("path", ["../../hooks/x", "/etc/passwd", f"a{BAD}", ".git/config"])
+def test_a_run_whose_artifact_leaves_its_folder_is_set_aside(repo, invoke, path):
+    made = make_run(number=1, experiment="churn")
+    files = {**tree_files(made), "artifacts.yaml": dump({path: {"store": "uri", "uri": "x"}})}
+    write_commits(repo, [(names.run_ref(made.id), files.items())])
+    make_runs(repo, {"name": "tame-1"})
+    done = invoke("ls", cwd=repo)
+    assert done.code == 0
+    assert ("tame-1" in done.out, made.name in done.out) == (True, False)
+    found = invoke("doctor", cwd=repo)
+    assert found.code == 8
+    assert made.id[:8] in found.out
+    assert [c for c in RAW if c in found.out + found.err] == []
