@@ -9,6 +9,7 @@ copy: it looks at branches and tags alone.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import mimetypes
 import os
@@ -85,7 +86,8 @@ def absorb(source: Path, folder: Path) -> tuple[Path, str, int]:
                     writer.write(chunk)
                     size += len(chunk)
     except OSError as error:
-        target.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            target.unlink(missing_ok=True)
         raise StorageError(
             f"{visible(str(source))} cannot be copied into the repository: {error.strerror}.",
             hint="Check the free space and who owns .git.",
@@ -102,19 +104,42 @@ def keep_large(repository: Repository, copy: Path, sha256: str) -> None:
     kept = kept_path(repository, sha256)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        if place.exists():
+        if place.exists() and place.stat().st_size == copy.stat().st_size:
             copy.unlink()
         else:
-            copy.replace(place)
+            _move(copy, place)
         kept.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileExistsError):
             try:
                 os.link(place, kept)
-            except PermissionError:  # a file system without hard links
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
                 shutil.copyfile(place, kept)
     except OSError as error:
-        copy.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            copy.unlink(missing_ok=True)
         raise StorageError(f"A large file cannot be kept: {error.strerror}: {place}") from None
+
+
+_NO_LINKS = {errno.EPERM, errno.EXDEV, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EACCES}
+"""What a file system without hard links says, or one that ``place`` is not on (``lfs.storage``)."""
+
+
+def _move(copy: Path, place: Path) -> None:
+    try:
+        copy.replace(place)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        part = place.with_name(f"{place.name}.{secrets.token_hex(4)}.part")
+        try:
+            shutil.copyfile(copy, part)
+            part.replace(place)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+        copy.unlink()
 
 
 def check_blob(artifact: Artifact, data: bytes) -> bytes | None:

@@ -20,7 +20,8 @@ from gitml.store import live
 from gitml.store.git import RefUpdate
 from gitml.store.points import Collector
 from gitml.store.runtree import put_run
-from gitml.store.state import is_merged, join, read_tree
+from gitml.store.sources import PARENTS, seal_sources, unsealed
+from gitml.store.state import fold, is_merged, join, read_tree
 from gitml.store.write import ENDED, again, new_edit
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from gitml.store.git import Repository
     from gitml.store.objects import Object
 
-PARENTS = 500
-"""Hot commits that one seal commit takes in."""
 EXPERIMENT_YAML = "experiment.yaml"
 SEALED_FROM = (names.RUNS, names.REMOTES, names.EXPERIMENTS, names.SOURCE, names.SOURCES)
 """What to list for a seal."""
@@ -98,6 +97,16 @@ def slug_of(experiment: str, taken: Mapping[str, str]) -> str:
     return names.slugify(experiment, salt=slug) if slug in taken else slug
 
 
+def free_slug(experiment: str, taken: Mapping[str, str], refs: Mapping[str, str]) -> str:
+    """Do `slug_of`; raise `DamagedError` if its ref is there and is no ledger to write to."""
+    slug = slug_of(experiment, taken)
+    if slug not in taken and names.experiment_ref(slug) in refs:
+        raise DamagedError(
+            f"The ledger {slug} cannot be read.", hint="gitml doctor says what is wrong with it."
+        )
+    return slug
+
+
 def seal(
     repository: Repository,
     *,
@@ -154,14 +163,14 @@ def _seal(
             continue
         try:
             document = _document(blob)
+            if document.get("status") not in ENDED or run_id in here:
+                report.running += 1
+                continue
+            name = str(document.get("experiment"))
+            slug = free_slug(name, taken, refs)
         except GitmlError as error:
             report.unreadable[run_id] = error.message
             continue
-        if document.get("status") not in ENDED or run_id in here:
-            report.running += 1
-            continue
-        name = str(document.get("experiment"))
-        slug = slug_of(name, taken)
         taken.setdefault(slug, name)
         group = groups.setdefault(
             slug, _Ledger(slug=slug, name=name, commit=known.get(slug, (None, ""))[0])
@@ -170,9 +179,7 @@ def _seal(
     updates = [RefUpdate(names.run_ref(i), None, hot[i]) for i in sorted(purged)]
     report.dropped = sorted(purged)
     done, total = 0, sum(len(g.hot) for g in groups.values())
-    sources = {
-        r[len(names.SOURCE) + 2 :]: o for r, o in refs.items() if r.startswith(f"{names.SOURCE}t-")
-    }
+    sources = unsealed(repository, refs)
     if groups or sources:
         with repository.fast_import() as stream:
             for group in groups.values():
@@ -183,7 +190,7 @@ def _seal(
                 if progress is not None:
                     progress(done, total)
             if sources:
-                updates += _seal_sources(stream, sources, refs.get(names.SOURCES), committer, now)
+                updates += seal_sources(stream, sources, refs.get(names.SOURCES), committer, now)
                 report.sources = len(sources)
     if updates:
         move_refs(repository, updates)
@@ -264,34 +271,6 @@ def _seal_group(
     return [run_id for run_id, _, _ in plans]
 
 
-def _seal_sources(
-    stream: FastImport, sources: Mapping[str, str], old: str | None, committer: str, now: int
-) -> list[RefUpdate]:
-    """Take source trees (commit by tree) into their set, with the commits as parents."""
-    tmp = names.tmp_ref(secrets.token_hex(8))
-    head = old
-    items = sorted(sources.items())
-    for start in range(0, len(items), PARENTS):
-        part = items[start : start + PARENTS]
-        mark = stream.commit(
-            tmp,
-            committer=committer,
-            time=now,
-            message=f"keep {names.plural(len(part), 'source tree')}\n",
-            parents=[*([head] if head else []), *(commit for _, commit in part)],
-            keep_tree=head is not None,
-        )
-        head = mark
-        for tree, _ in part:
-            stream.put(f"{tree[:2]}/{tree}", tree, "040000")
-    assert head is not None
-    return [
-        RefUpdate(names.SOURCES, stream.oid(head), old),
-        RefUpdate(tmp, None, None),
-        *(RefUpdate(names.source_ref(tree), None, commit) for tree, commit in items),
-    ]
-
-
 def move_refs(repository: Repository, updates: Sequence[RefUpdate]) -> None:
     """Move all refs or none; in the end no temporary one is left."""
     try:
@@ -326,6 +305,7 @@ def _plan(
         return hot
     points = Collector()
     state = join(states, points, repository)
+    fold(run_id, state)  # what cannot be a run must not break off the stream
 
     def write(stream: FastImport, prefix: str) -> None:
         put_run(repository, stream, run_id, state, points, prefix=prefix)

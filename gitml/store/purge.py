@@ -11,7 +11,7 @@ from gitml.errors import NotFoundError, RefusedError
 from gitml.model import SCHEMA, iso
 from gitml.store import live
 from gitml.store.git import RefUpdate
-from gitml.store.ledger import move_refs, purged_among, put_experiment, read_ledgers, slug_of
+from gitml.store.ledger import free_slug, move_refs, purged_among, put_experiment, read_ledgers
 from gitml.store.write import again
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _purge(  # one attempt of purge
     if not (hot or slugs or elsewhere or run_id in live.live_ids(repository.home)):
         raise NotFoundError(f"There is no run {run_id[:12]}")
     taken = {slug: name for slug, (_, name) in known.items()}
-    slugs = slugs or [slug_of(experiment, taken)]
+    slugs = slugs or [free_slug(experiment, taken, refs)]
     stone = {"schema": SCHEMA, "id": run_id, "by": committer, "at": iso(now), "reason": reason}
     updates: list[RefUpdate] = []
     with repository.fast_import() as stream:
