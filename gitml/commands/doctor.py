@@ -32,7 +32,7 @@ def doctor(session: Session, *, deep: bool, as_json: bool) -> int:
     """
     from gitml.output import progress
     from gitml.tracking.checkup import examine, verify
-    from gitml.tracking.recorder import who
+    from gitml.tracking.identity import who
 
     store = session.store()
     lfs = shutil.which("git-lfs")

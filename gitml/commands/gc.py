@@ -27,7 +27,7 @@ def gc(session: Session, *, dry_run: bool, as_json: bool) -> None:
     """
     from gitml.store.health import collect
     from gitml.store.ledger import collect_garbage
-    from gitml.tracking.recorder import who
+    from gitml.tracking.identity import who
 
     store = session.store()
     with session.index() as index:

@@ -91,7 +91,7 @@ class Session:
         """Return ``killed?`` or ``lost?`` by id for those runs that may not be running."""
         if not any(run.status == "running" for run in runs):
             return {}
-        from gitml.tracking.recorder import who
+        from gitml.tracking.identity import who
 
         return index.doubtful(who())
 

@@ -38,7 +38,7 @@ def pack(
     from gitml.output import progress
     from gitml.store.pack import pack as pack_store
     from gitml.tracking import capture
-    from gitml.tracking.recorder import author, who
+    from gitml.tracking.identity import author, who
 
     repository = session.store()
     now = capture.now_ms()

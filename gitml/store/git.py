@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 import tempfile
 import threading
@@ -46,6 +47,11 @@ INHERITED = (
     "GIT_PREFIX",
 )
 """What a hook hands down; it would send gitml to another repository or index."""
+
+
+_ESCAPE = re.compile(r"\\(.)")
+_ESCAPES = {"n": "\n", "t": "\t", "b": "\b"}
+"""What a backslash means in git's configuration, besides the character itself."""
 
 
 class RefUpdate(NamedTuple):
@@ -94,9 +100,12 @@ class Repository:
         return self.common_dir / "gitml"
 
     def config(self, section: str, key: str) -> str | None:
-        """Return a value of git's configuration, or None."""
-        value = self._config.get_value(section, key, default="")
-        return str(value) if value != "" else None
+        """Return a value of git's configuration as git gives it, or None."""
+        # GitPython's get_value would make 7 of 007, and True of yes.
+        value = self._config.get(section, key, fallback=None)
+        if not value:
+            return None
+        return _ESCAPE.sub(lambda found: _ESCAPES.get(found[1], found[1]), str(value))
 
     def subsections(self, kind: str) -> list[str]:
         """Return the names of the subsections of a kind, such as remotes."""

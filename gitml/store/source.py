@@ -33,6 +33,7 @@ LISTED = 100
 LINK = "link"
 """The mode of a changed symbolic link in a record, which holds its target and no oid."""
 SECRETS = (".env*", "*.pem", "*.key", "id_*", "*credentials*", "*secret*")
+_OFF = {"false", "no", "off", "0"}
 _COMMITTER = "gitml <gitml@localhost>"
 
 
@@ -97,7 +98,7 @@ def _take_along(
         return []
     top = repository.work_tree
     assert top is not None
-    has_modes = repository.config("core", "filemode") != "False"
+    has_modes = (repository.config("core", "filemode") or "").lower() not in _OFF
     kept = []
     for path in untracked:
         try:

@@ -15,7 +15,7 @@ from gitml.store.failures import MINIMUM_GIT
 from gitml.store.git import git_version
 from gitml.store.verify import run_trees, verify_tree
 from gitml.tracking.capture import author_variables
-from gitml.tracking.recorder import author
+from gitml.tracking.identity import author
 from gitml.tracking.settings import FILE, read_settings
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from gitml.store.purge import purge as purge_run
 from gitml.store.runtree import put_run
 from gitml.store.state import join, read_tree, view
 from gitml.store.write import ENDED, Base, Change, fold_many, new_edit
-from gitml.tracking.recorder import author, who
+from gitml.tracking.identity import author, who
 from gitml.tracking.values import check_text
 
 if TYPE_CHECKING:

@@ -9,13 +9,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import platform
 import threading
 from typing import TYPE_CHECKING, Any
 
 from gitml import names
-from gitml.codec import dump_json, load_json
-from gitml.errors import GitmlError, InputError, RefusedError, StorageError
+from gitml.codec import dump_json
+from gitml.errors import GitmlError, RefusedError, StorageError
 from gitml.model import Edit, Json, Run, iso
 from gitml.records import compact
 from gitml.store import artifacts, live
@@ -24,10 +23,11 @@ from gitml.store.state import view
 from gitml.store.write import Base, fold_logs
 from gitml.tracking import capture, forks
 from gitml.tracking.background import note_ended
+from gitml.tracking.identity import author, who
 from gitml.tracking.origin import describe_code
 from gitml.tracking.points import Points
 from gitml.tracking.settings import Settings
-from gitml.tracking.values import check_length, same
+from gitml.tracking.values import check_length, new_params
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,17 +37,6 @@ if TYPE_CHECKING:
     from gitml.store.git import Repository
 
 CHECKPOINT_SECONDS = 30.0
-
-
-def who() -> live.Who:
-    """Return this process as a log's header names it."""
-    pid = os.getpid()
-    return live.Who(host=platform.node(), boot=live.boot_id(), pid=pid, started=live.started(pid))
-
-
-def author(repository: Repository) -> str:
-    """Return who writes: as git has it (variables, configuration), or the user of this machine."""
-    return capture.author_variables() or repository.identity() or capture.author_fallback()
 
 
 class Recorder:
@@ -160,9 +149,11 @@ class Recorder:
         }
         self.state({key: value for key, value in facts.items() if value is not None})
         if requirements:
-            log = self._open()
-            place = live.staged(self.repository.home, self.id, log.writer, "requirements")
-            _write_whole(place, requirements.encode("utf-8", "replace"))
+            place = live.staged(self.repository.home, self.id, self._open().writer, "requirements")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            part = place.with_name(f"{place.name}.part")
+            part.write_bytes(requirements.encode("utf-8", "replace"))
+            part.replace(place)
         if code is not None:
             self._source = threading.Thread(
                 target=self._capture_source, args=(code, command, script), daemon=True
@@ -242,23 +233,10 @@ class Recorder:
         Nothing is written unless every one of them can be.
         """
         with self._lock:
-            fresh: dict[str, Json] = {}
-            for name, value in params.items():
-                names.check_name(name, "param")
-                text = dump_json(value)
-                check_length(text, f"The param {names.visible(name)}")
-                old = self._params.get(name)
-                if old is not None and not same(load_json(old), value):
-                    raise InputError(
-                        f"The param {names.visible(name)} is {names.visible(old, 60)} already, "
-                        f"not {names.visible(text, 60)}.",
-                        hint="A param has one value in a run: start another, or use another name.",
-                    )
-                if old is None:
-                    fresh[f"params.{name}"] = value
+            fresh = new_params(self._params, params)
             if fresh:
-                self.state(fresh)
-                self._params |= {key[len("params.") :]: dump_json(v) for key, v in fresh.items()}
+                self.state({f"params.{name}": value for name, value in fresh.items()})
+                self._params |= {name: dump_json(value) for name, value in fresh.items()}
 
     def log_metric(
         self, name: str, value: float, step: int | None = None, time: int | None = None
@@ -413,10 +391,3 @@ class Recorder:
             if os.getpid() == self.owner_pid:
                 note_ended(self.repository, self.settings.pack_limit)
             return self.result
-
-
-def _write_whole(place: Path, data: bytes) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    part = place.with_name(f"{place.name}.part")
-    part.write_bytes(data)
-    part.replace(place)

@@ -7,9 +7,9 @@ import operator
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from gitml.codec import dump_json
+from gitml.codec import dump_json, load_json
 from gitml.errors import InputError
-from gitml.names import visible
+from gitml.names import check_name, visible
 
 if TYPE_CHECKING:
     from gitml.model import Json
@@ -40,6 +40,28 @@ def check_text(text: str, what: str) -> None:
     check_length(text, what)
     if any("\ud800" <= char <= "\udfff" for char in text):
         raise InputError(f"{what} is not text in UTF-8: {visible(text, 60)}")
+
+
+def new_params(known: Mapping[str, str], given: Mapping[str, Json]) -> dict[str, Json]:
+    """Return those of the params ``given`` that are not ``known`` (as JSON) yet.
+
+    Raises `InputError` if one has another value already, or cannot be kept.
+    """
+    fresh: dict[str, Json] = {}
+    for name, value in given.items():
+        check_name(name, "param")
+        text = dump_json(value)
+        check_length(text, f"The param {visible(name)}")
+        old = known.get(name)
+        if old is None:
+            fresh[name] = value
+        elif not same(load_json(old), value):
+            raise InputError(
+                f"The param {visible(name)} is {visible(old, 60)} already, "
+                f"not {visible(text, 60)}.",
+                hint="A param has one value in a run: start another, or use another name.",
+            )
+    return fresh
 
 
 def number(name: str, value: Any) -> float:

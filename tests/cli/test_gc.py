@@ -13,7 +13,8 @@ from gitml.store import live
 from gitml.store.artifacts import kept_path, lfs_path
 from gitml.store.git import Repository, open_repository
 from gitml.store.health import DAY, collect
-from gitml.tracking.recorder import Recorder, who
+from gitml.tracking.identity import who
+from gitml.tracking.recorder import Recorder
 from gitml.tracking.settings import Settings
 from tests.support import START, make_run, run_id_of
 

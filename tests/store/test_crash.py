@@ -21,7 +21,7 @@ from gitml.store.live import live_ids
 from gitml.store.pack import pack
 from gitml.store.state import view
 from gitml.tracking import capture
-from gitml.tracking.recorder import who
+from gitml.tracking.identity import who
 from gitml.tracking.session import start_run
 
 STEPS = {

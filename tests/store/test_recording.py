@@ -21,7 +21,8 @@ from gitml.store.pack import pack
 from gitml.store.points import Collector
 from gitml.store.runtree import put_run
 from gitml.store.state import fold, join, read_tree, view
-from gitml.tracking.recorder import Recorder, who
+from gitml.tracking.identity import who
+from gitml.tracking.recorder import Recorder
 from gitml.tracking.settings import Settings
 
 AUTHOR = "Ada Author <ada@example.com>"

@@ -14,7 +14,7 @@ from gitml.store.history import history
 from gitml.store.live import live_ids
 from gitml.store.pack import pack
 from gitml.tracking import capture
-from gitml.tracking.recorder import who
+from gitml.tracking.identity import who
 
 PROCESSES = 50
 POINTS = 200
