@@ -49,6 +49,8 @@ _UNKNOWN = (
 """What an older git says to what it does not know."""
 
 
+_WORDS = 600
+"""Characters of git's own words: with two long paths in them."""
 NO_GIT = ("git was not found.", "Install git, or put it on the PATH.")
 """The sentence and the hint where there is no git."""
 
@@ -61,7 +63,7 @@ def failure(command: str, stderr: str, code: int) -> GitmlError:
     )
     for words, kind, sentence, hint in _MEANINGS:
         if any(word in stderr for word in words):
-            return kind(f"{sentence} (git {command}: {visible(detail)})", hint=hint)
+            return kind(f"{sentence} (git {command}: {visible(detail, _WORDS)})", hint=hint)
     if any(word in stderr for word in _UNKNOWN):
         wanted = ".".join(map(str, MINIMUM_GIT))
         return RepositoryError(
@@ -69,5 +71,5 @@ def failure(command: str, stderr: str, code: int) -> GitmlError:
             hint=f"gitml needs git {wanted} or later; git version tells which this is.",
         )
     return RepositoryError(
-        f"git {command} failed with exit code {code}: {visible(detail) or 'no word'}."
+        f"git {command} failed with exit code {code}: {visible(detail, _WORDS) or 'no word'}."
     )

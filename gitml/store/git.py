@@ -7,6 +7,7 @@ needs at most six of them, whatever the number of runs. (GitPython itself asks
 
 from __future__ import annotations
 
+import configparser
 import contextlib
 import os
 import re
@@ -178,6 +179,8 @@ class Repository:
         """Return the reader of objects, one ``git cat-file --batch`` process, started once."""
         with self._lock:
             if self._cat is None or self._cat.ended:
+                if self._cat is not None:
+                    self._cat.close()
                 self._cat = CatFile(self)
             return self._cat
 
@@ -302,7 +305,7 @@ def open_repository(path: Path) -> Repository:
             f"{visible(str(path))} is not in a git repository.",
             hint="Make one with git init, or name one with --repo PATH or GITML_REPO.",
         ) from None
-    except (OSError, ValueError, UnicodeError) as error:
+    except (OSError, ValueError, configparser.Error) as error:
         raise RepositoryError(
             f"The repository at {visible(str(path))} cannot be read: {visible(str(error))}."
         ) from None
