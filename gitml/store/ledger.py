@@ -80,7 +80,7 @@ def read_ledgers(repository: Repository, refs: Mapping[str, str]) -> dict[str, t
         heads.items(), list(repository.objects().many(asked)), strict=True
     ):
         try:
-            document = load_stored(blob.data, EXPERIMENT_YAML) if blob else {}
+            document = _document(blob, EXPERIMENT_YAML)
         except DamagedError:
             continue
         if names.SLUG.fullmatch(slug):
@@ -162,7 +162,7 @@ def _seal(
         if run_id in purged:
             continue
         try:
-            document = _document(blob)
+            document = _document(blob, RUN_YAML)
             if document.get("status") not in ENDED or run_id in here:
                 report.running += 1
                 continue
@@ -196,10 +196,10 @@ def _seal(
         move_refs(repository, updates)
 
 
-def _document(blob: Object | None) -> dict[str, Json]:
+def _document(blob: Object | None, name: str) -> dict[str, Json]:
     if blob is None or blob.kind != "blob" or len(blob.data) > STORED_LIMIT:
-        raise DamagedError("It has no run.yaml that can be read.")
-    return load_stored(blob.data, RUN_YAML)
+        raise DamagedError(f"It has no {name} that can be read.")
+    return load_stored(blob.data, name)
 
 
 def purged_among(
