@@ -44,7 +44,8 @@ STORED_LIMIT = 4 * 1024 * 1024
 USER_LIMIT = 8 * 1024 * 1024
 """Bytes of a params or metrics file."""
 DEPTH_LIMIT = 32
-_NODE_LIMIT = 200_000
+NODE_LIMIT = 200_000
+"""Keys and values of a document, lists and mappings among them."""
 
 _MERGE = "tag:yaml.org,2002:merge"
 _STR = "tag:yaml.org,2002:str"
@@ -129,8 +130,8 @@ def _construct_map(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:
                 if not isinstance(mapping, dict):
                     raise _refusal("what << merges is not a mapping", key_node)
                 loader.merged += len(mapping)
-                if loader.merged > _NODE_LIMIT:
-                    raise _refusal(f"its merges unfold to more than {_NODE_LIMIT} values", key_node)
+                if loader.merged > NODE_LIMIT:
+                    raise _refusal(f"its merges unfold to more than {NODE_LIMIT} values", key_node)
                 merged |= mapping
             continue
         plain = key_node.tag == _STR
@@ -253,8 +254,8 @@ def _check_structure(text: str, *, aliases: bool) -> None:
             depth -= 1
         if isinstance(event, yaml.NodeEvent):
             nodes += 1
-            if nodes > _NODE_LIMIT:
-                raise ValueError(f"it has more than {_NODE_LIMIT} values")
+            if nodes > NODE_LIMIT:
+                raise ValueError(f"it has more than {NODE_LIMIT} values")
             _check_properties(event, aliases=aliases)
 
 
@@ -344,8 +345,8 @@ def _count_unfolded(value: Json) -> None:
             children = item.values() if isinstance(item, dict) else item
             known = 1 + sum(size(child, depth + 1) for child in children)
             sizes[id(item)] = known
-        if known > _NODE_LIMIT:
-            raise ValueError(f"its aliases unfold to more than {_NODE_LIMIT} values")
+        if known > NODE_LIMIT:
+            raise ValueError(f"its aliases unfold to more than {NODE_LIMIT} values")
         return known
 
     size(value, 0)

@@ -26,8 +26,9 @@ from gitml.tracking.background import note_ended
 from gitml.tracking.identity import author, who
 from gitml.tracking.origin import describe_code
 from gitml.tracking.points import Points
+from gitml.tracking.room import Room
 from gitml.tracking.settings import Settings
-from gitml.tracking.values import check_length, new_params
+from gitml.tracking.values import check_length, json_of, new_params
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -71,7 +72,8 @@ class Recorder:
         self._known = known
         self._bases = bases
         self._params: dict[str, str] = {}
-        self._points = Points(now)
+        self._room = Room()
+        self._points = Points(now, self._room)
         self._clock = 0
         self._log: live.LiveLog | None = None
         self._pid = os.getpid()
@@ -184,6 +186,7 @@ class Recorder:
             self._params = {k: dump_json(v) for k, v in told.params.items()} | self._params
             for name, metric in told.metrics.items():
                 self._points.learn(name, metric.step)
+            self._room.learn(told)
             self._clock = max(self._clock, told.updated)
 
     def _capture_source(
@@ -205,10 +208,12 @@ class Recorder:
         with self._lock:
             at = self._clock = max(self._now(), self._clock + 1)
             edits = [
-                Edit(at=at, id=capture.token(8), by=self._by, key=key, json=dump_json(value))
+                Edit(at=at, id=capture.token(8), by=self._by, key=key, json=json_of(value, key))
                 for key, value in facts.items()
             ]
-        self._append(b"".join(live.edit_record(edit) for edit in edits))
+            records = b"".join(live.edit_record(edit) for edit in edits)
+            self._room.take(facts, len(records))
+        self._append(records)
 
     def _check_open(self) -> None:
         if self._ended.is_set():

@@ -50,7 +50,7 @@ def new_params(known: Mapping[str, str], given: Mapping[str, Json]) -> dict[str,
     fresh: dict[str, Json] = {}
     for name, value in given.items():
         check_name(name, "param")
-        text = dump_json(value)
+        text = json_of(value, f"param {name}")
         check_length(text, f"The param {visible(name)}")
         old = known.get(name)
         if old is None:
@@ -62,6 +62,14 @@ def new_params(known: Mapping[str, str], given: Mapping[str, Json]) -> dict[str,
                 hint="A param has one value in a run: start another, or use another name.",
             )
     return fresh
+
+
+def json_of(value: Json, what: str) -> str:
+    """Return ``value`` as JSON; raise `InputError` for what JSON cannot hold."""
+    try:
+        return dump_json(value)
+    except ValueError as error:
+        raise InputError(f"The {visible(what)} cannot be kept: {visible(str(error))}.") from None
 
 
 def number(name: str, value: Any) -> float:
@@ -77,15 +85,15 @@ def number(name: str, value: Any) -> float:
         ) from None
 
 
-def whole_step(name: str, step: Any) -> int:
-    """Return a step as an integer; raise `InputError` for what is no whole number."""
+def whole_step(name: str, step: Any, what: str = "step") -> int:
+    """Return a step (or time) as an integer; raise `InputError` for what is no whole number."""
     try:
         if isinstance(step, float) and step.is_integer():
             return int(step)
         return operator.index(step)
     except TypeError:
         raise InputError(
-            f"The step of {visible(name)} is not a whole number: {visible(repr(step), 60)}."
+            f"The {what} of {visible(name)} is not a whole number: {visible(repr(step), 60)}."
         ) from None
 
 
@@ -109,10 +117,13 @@ def plain(value: Any) -> Json:
 def flat(params: Mapping[str, Any], prefix: str = "") -> dict[str, Json]:
     """Return nested mappings as one, keys joined with ``.``; empty ones as None."""
     out: dict[str, Json] = {}
-    for key, value in params.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping) and value:
-            out |= flat(value, f"{name}.")
-        else:
-            out[name] = None if isinstance(value, Mapping) else plain(value)
+    try:
+        for key, value in params.items():
+            name = f"{prefix}{key}"
+            if isinstance(value, Mapping) and value:
+                out |= flat(value, f"{name}.")
+            else:
+                out[name] = None if isinstance(value, Mapping) else plain(value)
+    except RecursionError:
+        raise InputError("The params nest too deep, or hold themselves.") from None
     return out
