@@ -34,6 +34,20 @@ SOURCE = "refs/gitml/source/"
 SOURCES = "refs/gitml/sources"
 REMOTES = "refs/gitml-remotes/"
 TMP = "refs/gitml-tmp/"
+MODELS = "refs/gitml/models/"
+PACKAGES = "refs/gitml/packages/"
+UNPUBLISHED = "refs/gitml/unpublished/"
+TAGS = "refs/tags/"
+
+MODEL_SLUG = re.compile(r"[a-z0-9]([a-z0-9_-]{0,98}[a-z0-9])?")
+STAGE_SLUG = re.compile(r"[a-z0-9]([a-z0-9_-]{0,38}[a-z0-9])?")
+_NO_STAGE = re.compile(r"latest|v?[0-9]+")
+VERSION = re.compile(
+    r"v(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)"
+    r"(?:-((?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
+    r"(?:\.(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*))?"
+)
+"""``v`` and a semantic version without build metadata (https://semver.org/#spec-item-9)."""
 
 
 def is_run_id(text: str) -> bool:
@@ -82,6 +96,77 @@ def slugify(name: str, *, salt: str = "") -> str:
         and not _HASHED_TAIL.search(name)
     ):
         return name
+    return _hashed(name, salt)
+
+
+def model_slug(name: str, *, salt: str = "") -> str:
+    """Return the permanent id of a model called ``name``; see `slugify`."""
+    legal = MODEL_SLUG.fullmatch(name) and name not in _WINDOWS_DEVICES
+    if not salt and legal and not _HASHED_TAIL.search(name):
+        return name
+    return _hashed(name, salt)
+
+
+def check_stage(stage: str) -> str:
+    """Return the name of a stage, which is its own slug, else raise `InputError`."""
+    if STAGE_SLUG.fullmatch(stage) and not _NO_STAGE.fullmatch(stage):
+        return stage
+    cleaned = re.sub(r"[^a-z0-9_]+", "-", stage.lower()).strip("-_")[:40].strip("-_")
+    usable = STAGE_SLUG.fullmatch(cleaned) and not _NO_STAGE.fullmatch(cleaned)
+    raise InputError(
+        f"{visible(stage, 80)!r} cannot be the name of a stage.",
+        hint=f"use {cleaned}" if usable else "use a name such as staging or production",
+    )
+
+
+def check_version(version: str) -> str:
+    """Return a version as it is stored, ``v1.2.0`` also for ``1.2.0``, else raise `InputError`."""
+    text = version if version.startswith("v") else f"v{version}"
+    if len(text) <= 100 and VERSION.fullmatch(text):  # noqa: PLR2004
+        return text
+    raise InputError(
+        f"{visible(version, 80)!r} is not a version.",
+        hint="A version is v1.2.0 or v1.2.0-rc.1; build metadata (+…) is not kept.",
+    )
+
+
+def model_ref(slug: str) -> str:
+    """Return the ref of a model's journal."""
+    return MODELS + _checked_slug(slug)
+
+
+def package_ref(slug: str, digest: str) -> str:
+    """Return the ref that keeps a package's files; ``digest`` is ``sha256:`` and hex."""
+    return f"{PACKAGES}{_checked_slug(slug)}/{digest.removeprefix('sha256:')}"
+
+
+def unpublished_ref(slug: str, token: str) -> str:
+    """Return the ref of a version that no remote has yet; ``token`` is 16 hex digits."""
+    return f"{UNPUBLISHED}{_checked_slug(slug)}/{token}"
+
+
+def version_tag(slug: str, version: str, *, deleted: bool = False) -> str:
+    """Return the name of the tag that registers a version, or that takes it away."""
+    return f"{_checked_slug(slug)}@{check_version(version)}{'!' if deleted else ''}"
+
+
+def stage_tag(slug: str, stage: str, n: int, *, unassign: bool = False) -> str:
+    """Return the name of the tag of the ``n``-th event of a model's stages."""
+    return f"{_checked_slug(slug)}#{check_stage(stage)}{'!' if unassign else ''}#{n}"
+
+
+def remote_ref(remote: str, rest: str) -> str:
+    """Return where a remote's ref is remembered; ``rest`` is ``models/churn``, ``tags/x`` …"""
+    return f"{REMOTES}{remote}/{rest}"
+
+
+def _checked_slug(slug: str) -> str:
+    if not MODEL_SLUG.fullmatch(slug):
+        raise InputError(f"{visible(slug)} is not the slug of a model.")
+    return slug
+
+
+def _hashed(name: str, salt: str) -> str:
     ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     cleaned = re.sub(r"[^a-z0-9_]+", "-", ascii_name).strip("-_")[:40].strip("-_") or "x"
     text = f"{name}\0{salt}" if salt else name

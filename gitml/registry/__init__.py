@@ -1,0 +1,1 @@
+"""Models: versions, stages, the policy that guards them, review, audit, lineage."""
