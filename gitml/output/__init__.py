@@ -7,7 +7,7 @@ only to colour a terminal or draw a progress bar.
 
 from gitml.output.progress import progress
 from gitml.output.screen import Cell, Column, Piece, Screen
-from gitml.output.words import (
+from gitml.words import (
     duration,
     exact,
     number,

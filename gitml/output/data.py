@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING, TextIO
 
 from gitml.names import visible
-from gitml.output.words import exact
+from gitml.words import exact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gitml.model import iso
 from gitml.output.screen import Cell, Column
-from gitml.output.words import duration, span
 from gitml.query.compare import alike, goal_of
+from gitml.words import duration, span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

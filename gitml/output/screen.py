@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, TextIO, TypeAlias
 from gitml.model import SCHEMA, Json, iso
 from gitml.names import visible
 from gitml.output.data import UNLIMITED, hostile, json_text, write_csv
-from gitml.output.words import cut, exact, number, plain_width, span
+from gitml.words import cut, exact, number, plain_width, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

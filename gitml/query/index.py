@@ -29,9 +29,8 @@ from gitml.query import find, guard, where
 from gitml.query.goals import default_goal
 from gitml.query.rows import from_row, storable
 from gitml.query.schema import TABLES, VERSION, VIEWS
-from gitml.query.summaries import experiments, key_numbers, keys, tombstones
+from gitml.query.summaries import doubtful, experiments, key_numbers, keys, tombstones
 from gitml.query.update import update
-from gitml.store import live
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -51,8 +50,6 @@ PATIENCE = 120.0
 """Seconds to wait for other processes; one may be reading 100,000 runs for the first time."""
 TIME_LIMIT = 10.0
 """Seconds that somebody's query may take."""
-LOST = 3_600_000
-"""Milliseconds without news after which a run elsewhere is doubtful."""
 _CACHE = 64 * 1024
 """KiB of pages kept in memory: a first filling then writes each page about once."""
 _LENGTH_LIMIT = 64 * 1024 * 1024
@@ -384,16 +381,11 @@ class Index:
     def doubtful(self, here: Who) -> dict[str, str]:
         """Return ``killed?`` or ``lost?`` by id for running runs that may not be running.
 
-        The writers of a killed one are dead; of a lost one, which is written
-        elsewhere, there has been no news for an hour.
+        See `query.summaries.doubtful`.
         """
-        query = "SELECT id, live, updated FROM run WHERE status = 'running' AND deleted = 0"
-        doubts = {}
-        for run_id, is_live, updated in self._db.execute(query).fetchall():
-            if is_live:
-                writers = live.writers(self._repository.home, run_id, here, self._now)
-                if writers and not any(writer.alive for writer in writers):
-                    doubts[run_id] = "killed?"
-            elif self._now - updated > LOST:
-                doubts[run_id] = "lost?"
-        return doubts
+        return doubtful(self._db, self._repository.home, here, self._now)
+
+    @_reads
+    def made_of(self) -> dict[str, str]:
+        """Return what each run was read from, by id: its tree, or trees and fingerprint of logs."""
+        return dict(self._db.execute("SELECT id, made_of FROM run"))

@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING
 
 from gitml.query.schema import ATTRIBUTES
 from gitml.query.writing import labels
+from gitml.store import live
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from gitml.query.index import Connection
+    from gitml.store.live import Who
+
+LOST = 3_600_000
+"""Milliseconds without news after which a run elsewhere is doubtful."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,3 +127,21 @@ def tombstones(connection: Connection) -> list[Tombstone]:
         Tombstone(run_id=run_id, slug=slug, at=at, by=by, reason=reason)
         for run_id, slug, at, by, reason in connection.execute(query)
     ]
+
+
+def doubtful(connection: Connection, home: Path, here: Who, now: int) -> dict[str, str]:
+    """Return ``killed?`` or ``lost?`` by id for running runs that may not be running.
+
+    The writers of a killed one are dead; of a lost one, which is written
+    elsewhere, there has been no news for an hour.
+    """
+    query = "SELECT id, live, updated FROM run WHERE status = 'running' AND deleted = 0"
+    doubts = {}
+    for run_id, is_live, updated in connection.execute(query).fetchall():
+        if is_live:
+            writers = live.writers(home, run_id, here, now)
+            if writers and not any(writer.alive for writer in writers):
+                doubts[run_id] = "killed?"
+        elif now - updated > LOST:
+            doubts[run_id] = "lost?"
+    return doubts

@@ -27,7 +27,7 @@ from gitml.output import (
     spark,
 )
 from gitml.output.data import hostile, json_text
-from gitml.output.words import cut, plain_width
+from gitml.words import cut, plain_width
 
 
 @pytest.mark.parametrize(
