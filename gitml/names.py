@@ -156,7 +156,7 @@ def stage_tag(slug: str, stage: str, n: int, *, unassign: bool = False) -> str:
 
 
 def remote_ref(remote: str, rest: str) -> str:
-    """Return where a remote's ref is remembered; ``rest`` is ``models/churn``, ``tags/x`` …"""
+    """Return where a remote's ref is remembered; ``rest`` is ``models/churn`` or ``tags/x``."""
     return f"{REMOTES}{remote}/{rest}"
 
 

@@ -189,7 +189,7 @@ class PackageFile:
     sha256: str
     """Hex digest of the content."""
     store: Literal["tag", "git", "lfs"]
-    """``tag``: below ``package/`` of the version's tree; ``git``: in the package's ref; or ``lfs``."""
+    """``tag``: in the version's tree, ``package/``; ``git``: in the package's ref; ``lfs``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
