@@ -177,7 +177,7 @@ def get(
 
 
 def _to_stdout(session: Session, run: Run, artifact: Artifact) -> None:
-    from gitml.output.data import hostile
+    from gitml.data import hostile
     from gitml.reproduce.artifacts import Contents
 
     screen = session.screen

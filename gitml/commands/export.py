@@ -82,7 +82,7 @@ def _write(
     text: io.TextIOWrapper, form: str, store: Repository, runs: Sequence[Run], *, points: bool
 ) -> None:
     from gitml.output import Screen
-    from gitml.output.runs import csv_keys, value_of
+    from gitml.query.columns import csv_keys, value_of
     from gitml.records import run_json
 
     screen = Screen(text, terminal=False, color=False)
@@ -109,7 +109,7 @@ def _points(store: Repository, runs: Sequence[Run]) -> Iterator[tuple[Json, ...]
 
 def _parquet(file: IO[bytes], store: Repository, runs: Sequence[Run], *, points: bool) -> None:
     from gitml.output import parquet
-    from gitml.output.runs import csv_keys, value_of
+    from gitml.query.columns import csv_keys, value_of
 
     if points:
         kinds = dict.fromkeys(POINT_HEAD, str) | {"step": int, "value": float}

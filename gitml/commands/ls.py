@@ -140,7 +140,7 @@ def _chosen(index: Index, columns: str) -> list[str]:
 
 
 def _as_data(screen: Screen, index: Index, runs: Sequence[Run], asked: _Asked, form: str) -> None:
-    from gitml.output.runs import csv_keys, value_of
+    from gitml.query.columns import csv_keys, value_of
     from gitml.records import run_json
 
     if form == "json":
@@ -156,11 +156,11 @@ def _table(session: Session, index: Index, runs: Sequence[Run], asked: _Asked, t
     from gitml.output.runs import (
         age_column,
         name_column,
-        params_of,
         status_column,
         titles,
         value_column,
     )
+    from gitml.query.columns import params_of
 
     screen = session.screen
     keys = _chosen(index, asked.columns) if asked.columns else _default_keys(runs, asked)
@@ -182,7 +182,7 @@ def _table(session: Session, index: Index, runs: Sequence[Run], asked: _Asked, t
 
 def _default_keys(runs: Sequence[Run], asked: _Asked) -> list[str]:
     """Return what to show of these runs: what is sorted by, metrics, and params that differ."""
-    from gitml.output.runs import METRICS, PARAMS, TAGS, keys_of, leading_metrics, params_of
+    from gitml.query.columns import METRICS, PARAMS, TAGS, keys_of, leading_metrics, params_of
 
     params = params_of(runs)
     sorted_by = [text.lstrip("-").removeprefix(METRICS) for text in asked.sort]
@@ -201,7 +201,7 @@ def _default_keys(runs: Sequence[Run], asked: _Asked) -> list[str]:
 
 def _ranks(keys: Sequence[str]) -> dict[str, int]:
     """Return ranks that take turns: the first metric, the first param, the second metric."""
-    from gitml.output.runs import METRICS
+    from gitml.query.columns import METRICS
 
     ranks = {}
     metrics = others = 0

@@ -114,7 +114,7 @@ def _page(session: Session, run: Run, status: str) -> None:
 def _next(run: Run) -> list[str]:
     """Return what one may do with this run."""
     from gitml.output import quoted
-    from gitml.output.runs import leading_metrics
+    from gitml.query.columns import leading_metrics
 
     name = quoted(run.name)
     commands = [f"gitml source {name}"]

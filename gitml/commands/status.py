@@ -79,7 +79,7 @@ def _suggest(
     session: Session, experiments: Sequence[ExperimentSummary], newest: Sequence[Run], unpacked: int
 ) -> None:
     from gitml.output import quoted
-    from gitml.output.runs import leading_metrics
+    from gitml.query.columns import leading_metrics
 
     third = "gitml --help"
     for metric in leading_metrics(newest)[:1] if experiments[0].runs > 1 else ():

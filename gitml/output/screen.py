@@ -7,9 +7,9 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, NamedTuple, TextIO, TypeAlias
 
+from gitml.data import UNLIMITED, hostile, json_text, write_csv
 from gitml.model import SCHEMA, Json, iso
 from gitml.names import visible
-from gitml.output.data import UNLIMITED, hostile, json_text, write_csv
 from gitml.words import cut, exact, number, plain_width, span
 
 if TYPE_CHECKING:

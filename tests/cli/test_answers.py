@@ -14,7 +14,7 @@ import yaml
 
 from gitml.commands.diff import _apart
 from gitml.model import Source
-from gitml.output.runs import ATTRIBUTES
+from gitml.query.columns import ATTRIBUTES
 from gitml.query.schema import ATTRIBUTES as QUERIED
 from tests.cli.world import BRAVE, CALM, GOING, KEEN, answer
 from tests.support import make_runs, on_terminal, run_id_of

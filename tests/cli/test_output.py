@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gitml.data import hostile, json_text
 from gitml.names import _is_hostile, visible
 from gitml.output import (
     Cell,
@@ -26,7 +27,6 @@ from gitml.output import (
     span,
     spark,
 )
-from gitml.output.data import hostile, json_text
 from gitml.words import cut, plain_width
 
 

@@ -1,0 +1,143 @@
+"""Runs as columns: which there are, what stands in them, and which tell most."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+from gitml.model import iso
+from gitml.query.compare import alike, goal_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from gitml.model import Json, Run
+
+
+METRICS, PARAMS, TAGS = "metrics.", "params.", "tags."
+LOWEST, HIGHEST = "metrics_min.", "metrics_max."
+
+ATTRIBUTES: dict[str, Callable[[Run], Json]] = {
+    "id": lambda run: run.id,
+    "name": lambda run: run.name,
+    "experiment": lambda run: run.experiment,
+    "status": lambda run: run.status,
+    "created": lambda run: iso(run.created),
+    "ended": lambda run: None if run.ended is None else iso(run.ended),
+    "updated": lambda run: iso(run.updated),
+    "duration": lambda run: run.duration,
+    "author": lambda run: run.author or None,
+    "parent": lambda run: run.parent,
+    "note": lambda run: run.note,
+    "commit": lambda run: run.source.commit,
+    "branch": lambda run: run.source.branch,
+    "tree": lambda run: run.source.tree,
+    "dirty": lambda run: run.source.dirty,
+    "script": lambda run: run.source.script,
+    "command": lambda run: " ".join(run.source.command) or None,
+    "host": lambda run: run.environment.host,
+    "python": lambda run: run.environment.python,
+    "platform": lambda run: run.environment.platform,
+    "deleted": lambda run: run.deleted,
+}
+"""What every run has, as ``--columns`` and CSV name it."""
+
+CSV_HEAD = (
+    "id",
+    "name",
+    "experiment",
+    "status",
+    "created",
+    "ended",
+    "duration",
+    "author",
+    "parent",
+)
+CSV_TAIL = ("note", "commit", "branch", "dirty")
+
+
+def value_of(run: Run, key: str) -> Json:
+    """Return a run's value for a key: ``duration``, ``metrics.auc``, ``metrics_min.loss``."""
+    kind, dot, name = key.partition(".")
+    if not dot:
+        return ATTRIBUTES[key](run)
+    if f"{kind}." == PARAMS:
+        return run.params.get(name)
+    if f"{kind}." == TAGS:
+        return run.tags.get(name)
+    metric = run.metrics.get(name)
+    if metric is None:
+        return None
+    return {METRICS: metric.last, LOWEST: metric.min, HIGHEST: metric.max}[f"{kind}."]
+
+
+def keys_of(runs: Iterable[Run]) -> list[str]:
+    """Return the keys that any run has values for: params, then metrics, then tags, by name."""
+    params: set[str] = set()
+    metrics: set[str] = set()
+    tags: set[str] = set()
+    for run in runs:
+        params.update(run.params)
+        metrics.update(run.metrics)
+        tags.update(run.tags)
+    found = ((PARAMS, params), (METRICS, metrics), (TAGS, tags))
+    return [prefix + name for prefix, names in found for name in sorted(names)]
+
+
+def csv_keys(runs: Sequence[Run]) -> list[str]:
+    """Return the columns of runs as CSV."""
+    return [*CSV_HEAD, *keys_of(runs), *CSV_TAIL]
+
+
+def leading_metrics(runs: Sequence[Run], first: Sequence[str] = ()) -> list[str]:
+    """Return metrics by how much they tell: asked for, with a goal, in most runs, by name.
+
+    Metrics of the machine (``system/…``) come last.
+    """
+    counts: dict[str, int] = {}
+    goals: set[str] = set()
+    for run in runs:
+        for name, metric in run.metrics.items():
+            counts[name] = counts.get(name, 0) + 1
+            if metric.goal:
+                goals.add(name)
+
+    def rank(name: str) -> tuple[bool, bool, bool, int, str]:
+        system = name.startswith(("system/", "system."))
+        return name not in first, system, name not in goals, -counts[name], name
+
+    return sorted(counts, key=rank)
+
+
+class Params(NamedTuple):
+    """The params of some runs."""
+
+    same: dict[str, Json]
+    """Those that have one value in all of them."""
+    varied: list[str]
+    """The others: those that most runs have first, then by name."""
+
+
+def params_of(runs: Sequence[Run]) -> Params:
+    """Return which params are the same in all runs and which differ; one run has no same."""
+    counts: dict[str, int] = {}
+    for run in runs:
+        for name in run.params:
+            counts[name] = counts.get(name, 0) + 1
+    same = {
+        name: runs[0].params[name]
+        for name, count in sorted(counts.items())
+        if count == len(runs) > 1
+        and all(alike(run.params[name], runs[0].params[name]) for run in runs)
+    }
+    varied = sorted((n for n in counts if n not in same), key=lambda n: (-counts[n], n))
+    return Params(same, varied)
+
+
+def best_value(runs: Sequence[Run], metric: str) -> float | None:
+    """Return the best last value of a metric; None unless runs differ in it."""
+    values = [run.metrics[metric].last for run in runs if metric in run.metrics]
+    values = [value for value in values if not math.isnan(value)]
+    if len(set(values)) < 2:  # noqa: PLR2004 - one value is not better than another
+        return None
+    return min(values) if goal_of(runs, metric) == "min" else max(values)
