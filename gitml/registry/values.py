@@ -49,6 +49,8 @@ class Verdict:
     """The name of the gate in the table: ``metric``, ``from_stage``, ``any`` …"""
     inner: tuple[Verdict, ...] = ()
     """The verdicts of the gates within ``any`` or ``all``."""
+    hint: str = ""
+    """What to do about it, for whoever asks now; not kept in tags."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,8 @@ class Event:
     """When, in milliseconds (whole seconds); never before the event before it."""
     by: str
     """Who, as ``Name <email>``."""
+    model: str = ""
+    """The model's true name from this event on."""
     commit: str = ""
     """The commit of the chain; empty while it is being drafted."""
     version: str | None = None
@@ -115,6 +119,10 @@ class Version:
     """Why it was deprecated (may be empty), None if it is not."""
     deleted: bool = False
     """Whether it was deleted."""
+    tags: Mapping[str, str] | None = None
+    """Labels that replaced those of its registration; None if nobody changed them."""
+    note: str | None = None
+    """The text that replaced that of its registration; None if nobody changed it."""
     published: bool = True
     """Whether the registry's remote has it (without a remote: always)."""
     foreign: bool = False
