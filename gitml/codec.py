@@ -16,7 +16,7 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from typing import Any
 
 import yaml
@@ -329,6 +329,24 @@ def load_user_yaml(text: str, what: str) -> Json:
     except (ValueError, yaml.YAMLError, RecursionError, OverflowError) as error:
         raise InputError(f"{what} is not YAML that can be read: {_problem(error)}.") from None
     return value
+
+
+def locate_yaml(text: str, path: Iterable[str | int]) -> int | None:
+    """Return the line, from 1, of the deepest key or item on ``path`` that ``text`` has.
+
+    ``text`` is one that `load_user_yaml` took.
+    """
+    node, line = yaml.compose(text, Loader=_UserLoader), None
+    for part in path:
+        found = None
+        if isinstance(node, yaml.MappingNode):
+            found = next((pair for pair in node.value if pair[0].value == str(part)), None)
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            found = (node.value[part],) * 2 if part < len(node.value) else None
+        if found is None:
+            break
+        line, node = found[0].start_mark.line + 1, found[1]
+    return line
 
 
 def _count_unfolded(value: Json) -> None:

@@ -1,0 +1,399 @@
+"""Conditions over metrics, as policies write them: ``metrics.auc >= current - 0.005``.
+
+    condition   or     = and ("or" and)*
+                and    = not ("and" not)*
+                not    = "not" not | comparison
+    comparison         = sum (("<" | "<=" | ">" | ">=" | "==" | "!=") sum)*
+    number      sum    = product (("+" | "-") product)*
+                product = sign (("*" | "/") sign)*
+                sign   = "-" sign | atom
+                atom   = NUMBER | NAME | "(" or ")" | ("abs" | "min" | "max") "(" sum ("," sum)* ")"
+
+NAME is ``metrics.NAME``, a metric of the version; ``current.metrics.NAME``, that of the
+version in the stage; or ``current``, which is the one metric that its comparison
+names, as the version in the stage has it. A name with other signs is quoted,
+``metrics."val/auc"``, and may end in ``.last`` (which is meant without), ``.min``, ``.max``,
+``.step`` or ``.count``. Numbers are taken as they are written, in decimals, so that
+0.3 - 0.1 >= 0.2 holds.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from gitml.errors import InputError
+from gitml.names import did_you_mean, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LIMIT = 2_000
+"""Characters of an expression."""
+DEPTH = 40
+"""Levels of parentheses, signs and ``not``."""
+FIELDS = ("last", "min", "max", "step", "count")
+FUNCTIONS = {"abs": abs, "min": min, "max": max}
+EXAMPLE = "for example metrics.auc >= 0.85, or metrics.auc >= current - 0.005"
+
+_TOKEN = re.compile(
+    r"""
+    (?P<space>  \s+ )
+  | (?P<number> (?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)? )
+  | (?P<name>   [^\W\d][\w]* (?: \. (?: \w+ | "(?:[^"]|"")*" ) )* )
+  | (?P<op>     <= | >= | == | != | [-+*/<>(),] )
+    """,
+    re.VERBOSE,
+)
+_PART = re.compile(r'"(?:[^"]|"")*"|[^."]+')
+_COMPARISONS = {"<", "<=", ">", ">=", "==", "!="}
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number as it is written."""
+
+    value: Fraction
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A metric of the version, or of the one in the stage."""
+
+    metric: str
+    """Its name, perhaps with a field of `FIELDS` at its end."""
+    current: bool = False
+    """Whether it is that of the version in the stage."""
+    plain: bool = False
+    """Whether ``current`` alone stands there."""
+
+    @property
+    def text(self) -> str:
+        """The name as the expression has it, quoted where it must be."""
+        if self.plain:
+            return "current"
+        metric = self.metric
+        if not re.fullmatch(r"\w+(\.\w+)*", metric):
+            metric = '"' + metric.replace('"', '""') + '"'
+        return f"{'current.' if self.current else ''}metrics.{metric}"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """``+``, ``-``, ``*`` or ``/`` of two numbers, ``-`` of one, or a function of `FUNCTIONS`."""
+
+    op: str
+    operands: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Numbers with a sign between each two: ``0.1 <= metrics.bias <= 0.2``."""
+
+    operands: tuple[Node, ...]
+    signs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Logic:
+    """``and``, ``or`` or ``not`` of conditions."""
+
+    op: str
+    operands: tuple[Node, ...]
+
+
+Node: TypeAlias = Number | Name | Operation | Comparison | Logic
+
+
+class _Token(NamedTuple):
+    kind: str
+    text: str
+
+
+def parse(text: str) -> Comparison | Logic:
+    """Return the condition that ``text`` is; raise `InputError` if it is none."""
+    if len(text) > LIMIT:
+        raise InputError(f"The expression has more than {LIMIT:,} characters.")
+    parser = _Parser(text)
+    node = parser.condition()
+    if parser.word:
+        raise parser.unexpected()
+    if not isinstance(node, (Comparison, Logic)):
+        raise InputError(f"{_shown(text)} compares nothing.", hint=EXAMPLE)
+    return _bound(node, text)
+
+
+def names(node: Node) -> tuple[Name, ...]:
+    """Return the metrics that a condition names, each once."""
+    if isinstance(node, Name):
+        return (node,)
+    inner = () if isinstance(node, Number) else node.operands
+    return tuple(dict.fromkeys(name for operand in inner for name in names(operand)))
+
+
+def write(node: Node) -> str:
+    """Return an expression that parses to ``node``, with all the parentheses it may need."""
+    if isinstance(node, (Number, Name)):
+        return node.text
+    if isinstance(node, Comparison):
+        rest = zip(node.signs, node.operands[1:], strict=True)
+        return " ".join([_inner(node.operands[0]), *(f"{s} {_inner(o)}" for s, o in rest)])
+    operands = [write(o) for o in node.operands]
+    if node.op in FUNCTIONS:
+        return f"{node.op}({', '.join(operands)})"
+    operands = [_inner(o) for o in node.operands]
+    if len(operands) == 1:
+        return f"{node.op} {operands[0]}"
+    return f" {node.op} ".join(operands)
+
+
+def exact(value: float) -> Fraction:
+    """Return a finite number as its shortest decimal form says it."""
+    return Fraction(Decimal(repr(value)))
+
+
+def shown(value: Fraction, digits: int = 6) -> str:
+    """Return a number for people, with so many digits."""
+    from gitml.words import number
+
+    try:
+        return number(float(value), digits)
+    except OverflowError:
+        return "a number beyond 1e308"
+
+
+def _inner(node: Node) -> str:
+    simple = isinstance(node, (Number, Name)) or (
+        isinstance(node, Operation) and node.op in FUNCTIONS
+    )
+    return write(node) if simple else f"({write(node)})"
+
+
+def _bound(node: Node, text: str) -> Comparison | Logic:
+    """Return a condition in which each ``current`` knows its metric."""
+    if isinstance(node, Logic):
+        return Logic(node.op, tuple(_bound(o, text) for o in node.operands))
+    assert isinstance(node, Comparison)
+    found = names(node)
+    own = [name for name in found if not name.current]
+    if not own:
+        raise InputError(f"{_shown(text)} names no metric of the version.", hint=EXAMPLE)
+    if not any(name.plain for name in found):
+        return node
+    if len(own) > 1:
+        raise InputError(
+            f"{_shown(text)} compares several metrics with current.",
+            hint=f"say which is meant: current.{own[0].text}",
+        )
+    metric = own[0].metric
+    return Comparison(tuple(_meant(o, metric) for o in node.operands), node.signs)
+
+
+def _meant(node: Node, metric: str) -> Node:
+    if isinstance(node, Name):
+        return Name(metric, current=True, plain=True) if node.plain else node
+    if isinstance(node, Operation):
+        return Operation(node.op, tuple(_meant(o, metric) for o in node.operands))
+    return node
+
+
+def _unquoted(text: str) -> list[str]:
+    parts: list[str] = _PART.findall(text)
+    return [p[1:-1].replace('""', '"') if p[0] == '"' else p for p in parts]
+
+
+def _shown(text: str) -> str:
+    return visible(" ".join(text.split()), 120)
+
+
+def _tokens(text: str) -> list[_Token]:
+    found, at = [], 0
+    while at < len(text):
+        match = _TOKEN.match(text, at)
+        if match is None or match.lastgroup is None:
+            raise _no_token(text, at)
+        at = match.end()
+        if match.lastgroup == "number" and re.match(r"[\w.]", text[at:]):
+            raise InputError(f"{_shown(text)} has a number that is none.", hint=EXAMPLE)
+        if match.lastgroup != "space":
+            found.append(_Token(match.lastgroup, match[0]))
+    if not found:
+        raise InputError("The expression is empty.", hint=EXAMPLE)
+    return found
+
+
+def _no_token(text: str, at: int) -> InputError:
+    hints = {
+        "=": "a comparison for equality is ==",
+        "&": "write and",
+        "|": "write or",
+        "!": "write not",
+        '"': 'a name is quoted behind its dot: metrics."val/auc"',
+        "'": 'a name takes double quotes: metrics."val/auc"',
+        "%": "write a share as a number: 0.99 * current",
+    }
+    hint = hints.get(text[at], EXAMPLE)
+    return InputError(f"{visible(text[at])} means nothing in {_shown(text)}.", hint=hint)
+
+
+class _Parser:
+    """Recursive descent over the tokens; the grammar is at the top of this file."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._tokens = _tokens(text)
+        self._at = 0
+        self._depth = 0
+
+    @property
+    def word(self) -> str:
+        """The next token's text, empty at the end."""
+        return self._tokens[self._at].text if self._at < len(self._tokens) else ""
+
+    def unexpected(self) -> InputError:
+        """Return the failure for a token that cannot stand where it does."""
+        if not self.word:
+            return InputError(f"{_shown(self._text)} ends too early.", hint=EXAMPLE)
+        return InputError(
+            f"{visible(self.word, 60)} cannot stand where it does in {_shown(self._text)}.",
+            hint=EXAMPLE,
+        )
+
+    def condition(self) -> Node:
+        """Read conditions with ``or`` between them."""
+        return self._logic("or", lambda: self._logic("and", self._negation))
+
+    def _logic(self, op: str, read: Callable[[], Node]) -> Node:
+        operands = [read()]
+        while self._take(op):
+            operands.append(read())
+        if len(operands) == 1:
+            return operands[0]
+        return Logic(op, tuple(self._truth(o) for o in operands))
+
+    def _negation(self) -> Node:
+        if not self._take("not"):
+            return self._comparison()
+        self._deeper()
+        inner = self._truth(self._negation())
+        self._depth -= 1
+        return Logic("not", (inner,))
+
+    def _comparison(self) -> Node:
+        operands, signs = [self._sum()], []
+        while self.word in _COMPARISONS:
+            signs.append(self._next().text)
+            operands.append(self._sum())
+        if not signs:
+            return operands[0]
+        return Comparison(tuple(self._number(o) for o in operands), tuple(signs))
+
+    def _sum(self) -> Node:
+        return self._operation(("+", "-"), self._product)
+
+    def _product(self) -> Node:
+        return self._operation(("*", "/"), self._sign)
+
+    def _operation(self, ops: tuple[str, ...], read: Callable[[], Node]) -> Node:
+        node = read()
+        while self.word in ops:
+            op = self._next().text
+            node = Operation(op, (self._number(node), self._number(read())))
+        return node
+
+    def _sign(self) -> Node:
+        if not self._take("-"):
+            return self._atom()
+        self._deeper()
+        inner = self._number(self._sign())
+        self._depth -= 1
+        return Operation("-", (inner,))
+
+    def _atom(self) -> Node:
+        if not self.word:
+            raise self.unexpected()
+        token = self._next()
+        if token.kind == "number":
+            value = float(token.text)
+            if math.isinf(value):
+                raise InputError(f"{visible(token.text, 60)} is beyond what a number can be.")
+            return Number(exact(value), token.text)
+        if token.text == "(":
+            self._deeper()
+            node = self.condition()
+            self._expect(")")
+            self._depth -= 1
+            return node
+        if token.kind == "name" and token.text not in {"and", "or", "not"}:
+            return self._call(token.text) if self.word == "(" else self._name(token.text)
+        self._at -= 1
+        raise self.unexpected()
+
+    def _call(self, function: str) -> Node:
+        if function not in FUNCTIONS:
+            raise InputError(
+                f"There is no function {visible(function, 60)}",
+                hint=did_you_mean(function, FUNCTIONS) or "there are abs, min and max",
+            )
+        self._expect("(")
+        self._deeper()
+        operands = [self._number(self._sum())]
+        while self._take(","):
+            operands.append(self._number(self._sum()))
+        self._expect(")")
+        self._depth -= 1
+        if (len(operands) == 1) != (function == "abs"):
+            takes = "one number" if function == "abs" else "two numbers or more"
+            raise InputError(f"{function} takes {takes}.", hint=EXAMPLE)
+        return Operation(function, tuple(operands))
+
+    def _name(self, text: str) -> Name:
+        if text == "current":
+            return Name("", current=True, plain=True)
+        of_current = text.startswith("current.")
+        head, _, rest = text.removeprefix("current.").partition(".")
+        if head == "metrics" and rest and "" not in (parts := _unquoted(rest)):
+            return Name(".".join(parts), current=of_current)
+        raise InputError(
+            f"{visible(text, 60)} in {_shown(self._text)} is not the name of a metric.",
+            hint='a metric is metrics.auc, or metrics."val-auc/mean" if it has other signs',
+        )
+
+    def _number(self, node: Node) -> Node:
+        if isinstance(node, (Comparison, Logic)):
+            raise InputError(
+                f"{_shown(self._text)} takes a condition for a number.",
+                hint="put parentheses around what belongs together",
+            )
+        return node
+
+    def _truth(self, node: Node) -> Node:
+        if not isinstance(node, (Comparison, Logic)):
+            raise InputError(
+                f"{_shown(self._text)} takes a number for a condition.",
+                hint="compare it with something: metrics.auc >= 0.85",
+            )
+        return node
+
+    def _deeper(self) -> None:
+        self._depth += 1
+        if self._depth > DEPTH:
+            raise InputError(f"The expression nests deeper than {DEPTH} levels.")
+
+    def _next(self) -> _Token:
+        self._at += 1
+        return self._tokens[self._at - 1]
+
+    def _take(self, word: str) -> bool:
+        taken = self.word == word
+        self._at += taken
+        return taken
+
+    def _expect(self, word: str) -> None:
+        if not self._take(word):
+            raise self.unexpected()

@@ -1,0 +1,44 @@
+"""``any: [GATE, …]``: gates one of which must pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from gitml.registry.gates.base import best, judge, read_list, summary, verdict
+
+if TYPE_CHECKING:
+    from gitml.model import Json
+    from gitml.registry.gates.base import Case, Gate, Where
+    from gitml.registry.values import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Any:
+    """Passes when one of its gates does."""
+
+    gates: tuple[Gate, ...]
+    """The gates; none at all refuse."""
+    name: ClassVar[str] = "any"
+    relative: ClassVar[bool] = False
+
+    @classmethod
+    def parse(cls, value: Json, where: Where) -> Self:
+        """Take a list of gates."""
+        return cls(read_list(value, where))
+
+    @property
+    def text(self) -> str:
+        """The gates, in brackets."""
+        return f"any of [{'; '.join(gate.text for gate in self.gates)}]"
+
+    @property
+    def words(self) -> str:
+        """What each of the gates takes."""
+        return " or ".join(gate.words for gate in self.gates) or "a list that is not empty"
+
+    def check(self, case: Case) -> Verdict:
+        """Answer with the best of the gates."""
+        inner = tuple(judge(gate, case) for gate in self.gates)
+        answer = best([found.answer for found in inner])
+        return replace(verdict(self, answer, summary(inner), "one of them passes"), inner=inner)
