@@ -173,7 +173,7 @@ def _hashed(name: str, salt: str) -> str:
     return f"{cleaned}--{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
 
 
-def _is_hostile(char: str) -> bool:
+def is_hostile(char: str) -> bool:
     """Control, bidirectional-override, surrogate and line-separator characters."""
     category = unicodedata.category(char)
     if category in {"Cc", "Cs", "Zl", "Zp"}:
@@ -187,7 +187,7 @@ def _is_hostile(char: str) -> bool:
 
 def _is_unseen(char: str) -> bool:
     """Say whether a terminal should not get ``char``: hostile, or without a meaning to all."""
-    return unicodedata.category(char) in {"Cn", "Co"} or _is_hostile(char)
+    return unicodedata.category(char) in {"Cn", "Co"} or is_hostile(char)
 
 
 def visible(text: str, limit: int = 200) -> str:
@@ -219,7 +219,7 @@ def check_name(name: str, what: str) -> str:
             f"The name of {_article(what)} has {len(name)} characters: {visible(name, 40)}",
             hint=f"At most {NAME_LIMIT} characters.",
         )
-    if any(_is_hostile(c) for c in name):
+    if any(is_hostile(c) for c in name):
         raise InputError(
             f"The name of {_article(what)} holds a control or bidirectional character: "
             f"{visible(name, 80)}",
@@ -280,7 +280,7 @@ def check_path(path: str, what: str = "artifact") -> str:
         raise InputError(
             f"The {what} path {visible(path, 40)} has more than {PATH_LIMIT} characters."
         )
-    if any(_is_hostile(c) for c in path):
+    if any(is_hostile(c) for c in path):
         raise InputError(
             f"The {what} path {shown} holds a control or bidirectional character.",
             hint="Rename the file, or give another name with PATH:DEST.",

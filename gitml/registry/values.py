@@ -129,6 +129,8 @@ class Version:
     """Whether it is a tag that gitml did not write (GTO's)."""
     pending_ref: str | None = None
     """The ref that keeps it while it is not published."""
+    attached: str | None = None
+    """The commit of the journal that gave a foreign version its package, if one did."""
 
     @property
     def title(self) -> str:

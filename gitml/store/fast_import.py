@@ -107,7 +107,7 @@ class FastImport:
         """
         self._marks += 1
         text = message.encode("utf-8", "surrogatepass")
-        who = _identity(committer).encode("utf-8", "replace")
+        who = clean_identity(committer).encode("utf-8", "replace")
         head = b"commit %s\nmark :%d\n" % (ref.encode(), self._marks)
         head += b"committer %s %d +0000\ndata %d\n" % (who, max(time, 0) // 1000, len(text))
         self.write(head, text, b"\n")
@@ -160,7 +160,7 @@ def quote(path: str) -> bytes:
     return b'"' + raw.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n") + b'"'
 
 
-def _identity(who: str) -> str:
+def clean_identity(who: str) -> str:
     """Return ``Name <email>`` without what git's header cannot hold."""
     name, _, rest = who.partition("<")
     email = rest.partition(">")[0]

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitml.data import hostile, json_text
-from gitml.names import _is_hostile, visible
+from gitml.names import is_hostile, visible
 from gitml.output import (
     Cell,
     Column,
@@ -176,7 +176,7 @@ def test_what_is_cut_fits(text, width):
 def test_hostile_is_what_no_name_may_hold():
     """JSON is made harmless by a pattern, names by a rule: one set, and none of it visible."""
     beyond_ascii = list(map(chr, range(0x7F, sys.maxunicode + 1)))
-    assert [c for c in beyond_ascii if hostile(c) != _is_hostile(c)] == []
+    assert [c for c in beyond_ascii if hostile(c) != is_hostile(c)] == []
     assert [c for c in beyond_ascii if hostile(c) and visible(c) == c] == []
 
 
