@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from gitml.errors import InputError
 from gitml.names import visible
-from gitml.registry.conditions import holds, look_up, nearest_metric, number
-from gitml.registry.expressions import Comparison, Logic, Name, Number, names, parse, shown
+from gitml.registry.conditions.holding import holds, look_up, nearest_metric, number
+from gitml.registry.conditions.nodes import Comparison, Logic, Name, Number, names, shown
+from gitml.registry.conditions.parsing import parse
 from gitml.registry.gates.base import PolicyError, verdict, was_filled
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Metric:
 
     @classmethod
     def parse(cls, value: Json, where: Where) -> Self:
-        """Take a condition; its grammar is in `gitml.registry.expressions`."""
+        """Take a condition; its grammar is in `gitml.registry.conditions`."""
         if not isinstance(value, str):
             where.refuse("is not a condition", "for example metrics.auc >= 0.85")
         try:

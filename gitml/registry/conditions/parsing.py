@@ -1,43 +1,33 @@
-"""Conditions over metrics, as policies write them: ``metrics.auc >= current - 0.005``.
-
-    condition   or     = and ("or" and)*
-                and    = not ("and" not)*
-                not    = "not" not | comparison
-    comparison         = sum (("<" | "<=" | ">" | ">=" | "==" | "!=") sum)*
-    number      sum    = product (("+" | "-") product)*
-                product = sign (("*" | "/") sign)*
-                sign   = "-" sign | atom
-                atom   = NUMBER | NAME | "(" or ")" | ("abs" | "min" | "max") "(" sum ("," sum)* ")"
-
-NAME is ``metrics.NAME``, a metric of the version; ``current.metrics.NAME``, that of the
-version in the stage; or ``current``, which is the one metric that its comparison
-names, as the version in the stage has it. A name with other signs is quoted,
-``metrics."val/auc"``, and may end in ``.last`` (which is meant without), ``.min``, ``.max``,
-``.step`` or ``.count``. Numbers are taken as they are written, in decimals, so that
-0.3 - 0.1 >= 0.2 holds.
-"""
+"""The text of a condition -> its value, or a sentence on what is wrong with it."""
 
 from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
-from decimal import Decimal
-from fractions import Fraction
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
 from gitml.errors import InputError
 from gitml.names import did_you_mean, visible
+from gitml.registry.conditions.nodes import (
+    FUNCTIONS,
+    Comparison,
+    Logic,
+    Name,
+    Number,
+    Operation,
+    exact,
+    names,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from gitml.registry.conditions.nodes import Node
 
 LIMIT = 2_000
 """Characters of an expression."""
 DEPTH = 40
 """Levels of parentheses, signs and ``not``."""
-FIELDS = ("last", "min", "max", "step", "count")
-FUNCTIONS = {"abs": abs, "min": min, "max": max}
 EXAMPLE = "for example metrics.auc >= 0.85, or metrics.auc >= current - 0.005"
 
 _TOKEN = re.compile(
@@ -51,63 +41,6 @@ _TOKEN = re.compile(
 )
 _PART = re.compile(r'"(?:[^"]|"")*"|[^."]+')
 _COMPARISONS = {"<", "<=", ">", ">=", "==", "!="}
-
-
-@dataclass(frozen=True, slots=True)
-class Number:
-    """A number as it is written."""
-
-    value: Fraction
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Name:
-    """A metric of the version, or of the one in the stage."""
-
-    metric: str
-    """Its name, perhaps with a field of `FIELDS` at its end."""
-    current: bool = False
-    """Whether it is that of the version in the stage."""
-    plain: bool = False
-    """Whether ``current`` alone stands there."""
-
-    @property
-    def text(self) -> str:
-        """The name as the expression has it, quoted where it must be."""
-        if self.plain:
-            return "current"
-        metric = self.metric
-        if not re.fullmatch(r"\w+(\.\w+)*", metric):
-            metric = '"' + metric.replace('"', '""') + '"'
-        return f"{'current.' if self.current else ''}metrics.{metric}"
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """``+``, ``-``, ``*`` or ``/`` of two numbers, ``-`` of one, or a function of `FUNCTIONS`."""
-
-    op: str
-    operands: tuple[Node, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Numbers with a sign between each two: ``0.1 <= metrics.bias <= 0.2``."""
-
-    operands: tuple[Node, ...]
-    signs: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Logic:
-    """``and``, ``or`` or ``not`` of conditions."""
-
-    op: str
-    operands: tuple[Node, ...]
-
-
-Node: TypeAlias = Number | Name | Operation | Comparison | Logic
 
 
 class _Token(NamedTuple):
@@ -126,52 +59,6 @@ def parse(text: str) -> Comparison | Logic:
     if not isinstance(node, (Comparison, Logic)):
         raise InputError(f"{_shown(text)} compares nothing.", hint=EXAMPLE)
     return _bound(node, text)
-
-
-def names(node: Node) -> tuple[Name, ...]:
-    """Return the metrics that a condition names, each once."""
-    if isinstance(node, Name):
-        return (node,)
-    inner = () if isinstance(node, Number) else node.operands
-    return tuple(dict.fromkeys(name for operand in inner for name in names(operand)))
-
-
-def write(node: Node) -> str:
-    """Return an expression that parses to ``node``, with all the parentheses it may need."""
-    if isinstance(node, (Number, Name)):
-        return node.text
-    if isinstance(node, Comparison):
-        rest = zip(node.signs, node.operands[1:], strict=True)
-        return " ".join([_inner(node.operands[0]), *(f"{s} {_inner(o)}" for s, o in rest)])
-    operands = [write(o) for o in node.operands]
-    if node.op in FUNCTIONS:
-        return f"{node.op}({', '.join(operands)})"
-    operands = [_inner(o) for o in node.operands]
-    if len(operands) == 1:
-        return f"{node.op} {operands[0]}"
-    return f" {node.op} ".join(operands)
-
-
-def exact(value: float) -> Fraction:
-    """Return a finite number as its shortest decimal form says it."""
-    return Fraction(Decimal(repr(value)))
-
-
-def shown(value: Fraction, digits: int = 6) -> str:
-    """Return a number for people, with so many digits."""
-    from gitml.words import number
-
-    try:
-        return number(float(value), digits)
-    except OverflowError:
-        return "a number beyond 1e308"
-
-
-def _inner(node: Node) -> str:
-    simple = isinstance(node, (Number, Name)) or (
-        isinstance(node, Operation) and node.op in FUNCTIONS
-    )
-    return write(node) if simple else f"({write(node)})"
 
 
 def _bound(node: Node, text: str) -> Comparison | Logic:
@@ -242,7 +129,7 @@ def _no_token(text: str, at: int) -> InputError:
 
 
 class _Parser:
-    """Recursive descent over the tokens; the grammar is at the top of this file."""
+    """Recursive descent over the tokens; the grammar is in `gitml.registry.conditions`."""
 
     def __init__(self, text: str) -> None:
         self._text = text

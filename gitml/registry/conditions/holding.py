@@ -1,4 +1,4 @@
-"""Whether a condition of `gitml.registry.expressions` holds, given the metrics."""
+"""Whether a condition holds, given the metrics."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import operator
 from typing import TYPE_CHECKING
 
 from gitml.names import did_you_mean, visible
-from gitml.registry.expressions import (
+from gitml.registry.conditions.nodes import (
     FIELDS,
     FUNCTIONS,
     Comparison,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from gitml.model import Metric
-    from gitml.registry.expressions import Node
+    from gitml.registry.conditions.nodes import Node
     from gitml.registry.values import ModelVersion
 
 MOST = 8
