@@ -88,8 +88,11 @@ def signed_content(repository: Repository, draft: TagDraft, sign: Sign) -> bytes
         if process.returncode:
             raise _refused(words)
         oid = (place / TAGS / draft.name).read_text(encoding="ascii").strip()
-        loose = zlib.decompress((place / "objects" / oid[:2] / oid[2:]).read_bytes())
-    made = loose.partition(b"\0")[2]
+        loose = place / "objects" / oid[:2] / oid[2:]
+        if loose.exists():
+            made = zlib.decompress(loose.read_bytes()).partition(b"\0")[2]
+        else:  # the very same tag is among the repository's own objects
+            made = repository.read(oid, "tag")
     _check(draft, made, words)
     return made
 
