@@ -9,7 +9,8 @@
     ├── BeatenError            7   somebody else was first, or a lock is held; trying again may help
     ├── DamagedError           8   stored data cannot be read or does not verify
     │   └── NewerSchemaError   8   written by a newer gitml
-    ├── RemoteError            9   a remote could not be reached or said no
+    ├── RemoteError            9   a remote said no
+    │   └── UnreachableError   9   a remote could not be reached
     └── StorageError          10   the disk is full, or a file cannot be written
 
 Exit codes are only ever added, never changed. ``gitml run`` passes on the exit
@@ -85,6 +86,10 @@ class RemoteError(GitmlError):
     """A remote that could not be reached, or that refused."""
 
     exit_code = 9
+
+
+class UnreachableError(RemoteError):
+    """A remote that could not be reached, or not to the end: later it may be."""
 
 
 class StorageError(GitmlError):

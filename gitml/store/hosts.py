@@ -1,0 +1,123 @@
+"""What remotes and their hosts say on stderr, as failures with a hint."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitml.errors import BeatenError, GitmlError, RemoteError, UnreachableError
+from gitml.names import TAGS, visible
+from gitml.store.failures import failure
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_WORDS = 300
+"""Characters of a host's own words."""
+_FIRST = (
+    *("stale info", "fetch first", "non-fast-forward", "already exists", "needs force"),
+    *("failed to update ref", "incorrect old value provided", "reference already exists"),
+)
+"""Reasons that say that a ref is not what was expected."""
+_LOCKED = ("cannot lock ref", "reference already exists", "but expected")
+"""Words of a remote git whose transaction found another value than the push named."""
+_ALONG = (
+    *("atomic push failed", "atomic push failure"),
+    *("atomic transaction failed", "transaction failed", "atomic push rejected"),
+)
+"""Reasons that only say that another ref of the push failed."""
+_NO_KEY = (
+    *("could not read Username", "could not read Password", "terminal prompts disabled"),
+    *("Authentication failed", "Permission denied (", "Host key verification failed"),
+    *("HTTP Basic: Access denied", "Invalid username or", "error: 401", "error: 403"),
+    *("Permission to ", "You do not have permission", "not allowed to push"),
+)
+_NOT_THERE = (
+    *("does not appear to be a git repository", "Repository not found", "repository not found"),
+    *("ERROR: Repository", "not found: did you run git update-server-info", "error: 404"),
+)
+_AWAY = (
+    *("Could not resolve host", "Connection refused", "onnection timed out", "Failed to connect"),
+    *("No route to host", "Network is unreachable", "Operation timed out", "Couldn't connect"),
+    *("hung up unexpectedly", "early EOF", "Connection reset", "unexpected disconnect"),
+    *("unable to access", "Could not read from remote repository", "closed by remote host"),
+    *("RPC failed", "Broken pipe", "Operation too slow", "protocol error", "bad line length"),
+)
+
+
+class AtomicError(RemoteError):
+    """A remote that cannot push several refs as one."""
+
+
+def transport_failure(remote: str, err: str, code: int) -> GitmlError:
+    """Return the failure that git's words about a remote mean, where it named no ref."""
+    name = visible(remote, 80)
+    if "does not support --atomic" in err:
+        return AtomicError(f"{name} cannot push several refs as one.")
+    if any(word in err for word in _NO_KEY):
+        return RemoteError(
+            f"{name} does not let you in: {_telling(err)}",
+            hint=f"git fetch {name} asks for what is missing; gitml itself never asks",
+        )
+    if any(word in err for word in _NOT_THERE):
+        return UnreachableError(
+            f"{name} is not there: {_telling(err)}", hint="git remote -v shows its address"
+        )
+    if any(word in err for word in _AWAY):
+        return UnreachableError(
+            f"{name} could not be reached: {_telling(err)}",
+            hint=f"git ls-remote {name} shows whether it answers",
+        )
+    return failure("with the remote", err, code)
+
+
+def rejection(remote: str, reasons: Mapping[str, str], err: str) -> GitmlError:
+    """Return why a push was not taken: `BeatenError` if a ref is not what was expected.
+
+    ``reasons`` are git's, by ref. Where a remote says neither that somebody was
+    first nor that it refuses, it is `BeatenError` too: trying again tells.
+    """
+    own = {ref: reason for ref, reason in reasons.items() if reason not in _ALONG}
+    words = _remote_words(err)
+    beaten = any(word in reason for reason in own.values() for word in _FIRST)
+    if beaten or not own:
+        said = f" ({words})" if words and not beaten else ""
+        return BeatenError(f"Somebody else wrote to {visible(remote, 80)} first{said}.")
+    if any(word in err for word in _LOCKED):
+        return BeatenError(f"Somebody else wrote to {visible(remote, 80)} first.")
+    ref, reason = next(iter(own.items()))
+    told = f"{reason}: {words}" if words else reason
+    return RemoteError(
+        f"{visible(remote, 80)} refuses {_what(own, ref)}: {visible(told, _WORDS)}", hint=_hint(own)
+    )
+
+
+def _what(refused: Mapping[str, str], ref: str) -> str:
+    """Return what is refused, in a word: a hook refuses all there is alike."""
+    if len(refused) > 1:
+        return "the push"
+    return f"the tag {visible(ref.removeprefix(TAGS), 100)}" if ref.startswith(TAGS) else ref
+
+
+def _hint(refused: Mapping[str, str]) -> str:
+    if any(ref.startswith(TAGS) for ref in refused):
+        return (
+            "who may make tags of models is decided at the host; "
+            "gitml promote MODEL VERSION --stage STAGE --review asks somebody who may"
+        )
+    return "who may push refs/gitml/* is decided at the host"
+
+
+def _remote_words(err: str) -> str:
+    """Return what the remote's own programs said, in a line."""
+    lines = [line.removeprefix("remote:").strip() for line in err.splitlines() if "remote:" in line]
+    told = [line for line in lines if line.strip("- ")]
+    return visible(" ".join(told).removeprefix("error: "), _WORDS)
+
+
+def _telling(err: str) -> str:
+    """Return the line of git's words that says most."""
+    lines = [line.strip() for line in err.splitlines() if line.strip()]
+    words = (*_NO_KEY, *_NOT_THERE, *_AWAY)
+    best = next((line for word in words for line in lines if word in line), "no word")
+    best = best.removeprefix("fatal: ").removeprefix("remote: ").removeprefix("error: ")
+    return visible(best, _WORDS)
