@@ -9,7 +9,6 @@ from __future__ import annotations
 import codecs
 import contextlib
 import errno
-import importlib
 import os
 import select
 import sys
@@ -18,11 +17,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from gitml import __version__
-from gitml.commands.options import HELP, Session, add_everywhere
+from gitml.commands.options import HELP, Session, add_everywhere, load, unknown
 from gitml.errors import GitmlError, RepositoryError, StorageError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from click.shell_completion import CompletionItem
 
@@ -52,6 +51,12 @@ COMMANDS: dict[str, Entry] = {
     "diff": Entry(
         "gitml.commands.diff", "Find", "Compare runs: metrics, params, data, packages and source."
     ),
+    "models": Entry("gitml.commands.models", "Models", "List the registered models."),
+    "stages": Entry("gitml.commands.stages", "Models", "Show which version is in each stage."),
+    "model": Entry("gitml.commands.model", "Models", "Show and change a model and its versions."),
+    "import": Entry(
+        "gitml.commands.import_", "Share", "Take over what another tool has recorded."
+    ),
     "init": Entry(
         "gitml.commands.init",
         "Record",
@@ -67,6 +72,11 @@ COMMANDS: dict[str, Entry] = {
         "gitml.commands.source",
         "Find",
         "Bring back the code that a run was made from, in a new folder.",
+    ),
+    "lineage": Entry(
+        "gitml.commands.lineage",
+        "Models",
+        "Show what something was made from, and what was made from it.",
     ),
     "tag": Entry(
         "gitml.commands.tag", "Look after", "Set tags of runs, take them off, or show them."
@@ -105,18 +115,13 @@ class _Table(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         entry = COMMANDS.get(cmd_name)
-        if entry is None:
-            return None
-        module = importlib.import_module(entry.module)
-        found = getattr(module, entry.module.rpartition(".")[2].rstrip("_"))
-        assert isinstance(found, click.Command)
-        return found
+        return None if entry is None else load(entry.module)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in COMMANDS and not args[0].startswith("-"):
-            raise _unknown("command", args[0], COMMANDS, "gitml --help lists the commands")
+            raise unknown("command", args[0], COMMANDS, "gitml --help lists the commands")
         return super().resolve_command(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
@@ -278,21 +283,10 @@ def _from_click(error: click.ClickException) -> GitmlError:
     if isinstance(error, click.NoSuchOption) and context is not None:
         given = [name for p in context.command.get_params(context) for name in p.opts]
         long = [name[2:] for name in given if name.startswith("--")]
-        return _unknown("option", error.option_name, long, help_hint)
+        return unknown("option", error.option_name, long, help_hint)
     message = error.format_message()
     message = message[:1].upper() + message[1:]
     return UsageError(message if message.endswith(".") else f"{message}.", hint=help_hint)
-
-
-def _unknown(what: str, word: str, among: Iterable[str], hint: str) -> UsageError:
-    from gitml.names import nearest, visible
-
-    dashes = "--" if word.startswith("-") else ""
-    near = " or ".join(dashes + choice for choice in nearest(word.lstrip("-"), among))
-    return UsageError(
-        f"There is no {what} {visible(word, 60)}",
-        hint=f"did you mean {near}? {hint}" if near else hint,
-    )
 
 
 def _report(error: GitmlError, session: Session) -> int:

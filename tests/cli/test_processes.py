@@ -31,6 +31,7 @@ CALLS = {
     "export": [["export", "csv"], ["export", "json"]],
     "gc": [["gc"]],
     "init": [["init"]],
+    "lineage": [["lineage", "r1"], ["lineage", "files", "--json"]],
     "log": [
         ["log", "-m", "auc=0.9"],
         ["log", "-m", "auc=0.8", "--run", "r1"],
