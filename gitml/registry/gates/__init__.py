@@ -13,7 +13,14 @@ from gitml.names import nearest, visible
 from gitml.registry.gates.all_ import All
 from gitml.registry.gates.any_ import Any
 from gitml.registry.gates.base import Case, Gate, PolicyError, ReviewAnswer
+from gitml.registry.gates.clean_source import CleanSource
+from gitml.registry.gates.from_stage import FromStage
 from gitml.registry.gates.metric import Metric
+from gitml.registry.gates.registered_by import RegisteredBy
+from gitml.registry.gates.reproduced import Reproduced
+from gitml.registry.gates.review import Review
+from gitml.registry.gates.signature import Signature
+from gitml.registry.gates.signed_by import SignedBy
 from gitml.registry.gates.unsafe_allow import UnsafeAllow
 
 if TYPE_CHECKING:
@@ -26,6 +33,13 @@ GATES: dict[str, type[Gate]] = {
     gate.name: gate
     for gate in (
         Metric,
+        FromStage,
+        CleanSource,
+        RegisteredBy,
+        SignedBy,
+        Reproduced,
+        Signature,
+        Review,
         Any,
         All,
         UnsafeAllow,
@@ -33,8 +47,14 @@ GATES: dict[str, type[Gate]] = {
 }
 
 
+DEPTH = 12
+"""Keys and positions above a gate: tags keep the verdicts of at most eight levels."""
+
+
 def read_gate(value: Json, where: Where) -> Gate:
     """Return the gate that an item of a list describes; raise `PolicyError` with its place."""
+    if len(where.path) > DEPTH:
+        where.refuse("stands too deep", "write gates with fewer any and all around them")
     if not isinstance(value, dict) or len(value) != 1:
         if isinstance(value, dict) and len(value) > 1:
             several = " and ".join(visible(str(key), 40) for key in value)
