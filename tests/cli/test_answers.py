@@ -12,7 +12,7 @@ import stat
 import pytest
 import yaml
 
-from gitml.commands.diff import _apart
+from gitml.commands.comparing import _apart
 from gitml.model import Source
 from gitml.query.columns import ATTRIBUTES
 from gitml.query.schema import ATTRIBUTES as QUERIED
