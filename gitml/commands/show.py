@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gitml.commands import facts
 from gitml.commands.options import command, json_option, one_format, run_argument, yaml_option
 from gitml.model import SCHEMA, iso
 from gitml.names import plural
@@ -100,10 +101,10 @@ def _page(session: Session, run: Run, status: str) -> None:
 
     screen, store = session.screen, snapshot(session.store())
     _head(screen, run, status, session.now)
-    _metrics(screen, run, _curves(store, run) if screen.terminal else {})
-    _params(screen, run)
-    _inputs(screen, run)
-    _source(screen, run)
+    facts.metrics(screen, run, _curves(store, run) if screen.terminal else {})
+    facts.params(screen, run)
+    facts.inputs(screen, run)
+    facts.source(screen, run)
     _environment(screen, store, run)
     _artifacts(screen, run)
     if screen.terminal:
@@ -163,92 +164,6 @@ def _curves(store: Repository, run: Run) -> dict[str, list[float]]:
     for point in history(store, run.id):
         curves.setdefault(point.metric, []).append(point.value)
     return curves
-
-
-def _metrics(screen: Screen, run: Run, curves: Mapping[str, list[float]]) -> None:
-    from gitml.output import Cell, Column, spark
-
-    if not run.metrics:
-        return
-    heads = ["METRIC", "LAST", "STEP", "MIN", "MAX", "POINTS", "CURVE"]
-    if not screen.terminal:
-        heads = ["metric", "last", "step", "min", "max", "points", "goal"]
-    ranks = (0, 0, 2, 3, 3, 5, 4)
-    columns = [
-        Column(head, right=0 < at < len(heads) - 1, rank=rank)
-        for at, (head, rank) in enumerate(zip(heads, ranks, strict=True))
-    ]
-    rows: list[list[Piece]] = []
-    for name, metric in run.metrics.items():
-        values = curves.get(name, [])
-        curve = spark(values) if len(values) > 1 else ""
-        rows.append(
-            [
-                name,
-                Cell(screen.number(metric.last), "head"),
-                str(metric.step),
-                screen.number(metric.min),
-                screen.number(metric.max),
-                str(metric.count),
-                Cell(curve, "act") if screen.terminal else metric.goal or screen.absent,
-            ]
-        )
-    screen.line()
-    screen.table(columns, rows)
-
-
-def _params(screen: Screen, run: Run) -> None:
-    if run.params:
-        screen.title("PARAMS")
-        screen.pairs({name: screen.value(value) for name, value in run.params.items()})
-
-
-def _inputs(screen: Screen, run: Run) -> None:
-    from gitml.output import Column, size
-
-    if not run.inputs:
-        return
-    heads = ["INPUT", "FOR", "DIGEST", "SIZE", "ROWS", "WHERE"]
-    ranks = (0, 2, 0, 3, 4, 1)
-    columns = [
-        Column(head if screen.terminal else head.lower(), right=head in {"SIZE", "ROWS"}, rank=rank)
-        for head, rank in zip(heads, ranks, strict=True)
-    ]
-    rows = []
-    for each in run.inputs:
-        bytes_ = screen.absent
-        if each.size is not None:
-            bytes_ = size(each.size) if screen.terminal else str(each.size)
-        rows.append(
-            [
-                each.name,
-                each.context or screen.absent,
-                screen.digest(each.digest),
-                bytes_,
-                screen.absent if each.rows is None else str(each.rows),
-                each.uri or screen.absent,
-            ]
-        )
-    screen.line()
-    screen.table(columns, rows)
-
-
-def _source(screen: Screen, run: Run) -> None:
-
-    source = run.source
-    if not (source.commit or source.tree or source.command):
-        return
-    screen.title("SOURCE")
-    commit = source.commit[:7] if source.commit and screen.terminal else source.commit
-    where = f"{commit or 'no commit yet'}{f' on {source.branch}' if source.branch else ''}"
-    if source.dirty:
-        changed = len(source.changed)
-        where += f" + {plural(changed, 'changed file')}" if changed else " + uncommitted changes"
-    screen.fact("code", where)
-    screen.fact("changed", ", ".join(source.changed))
-    screen.fact("left out", ", ".join(source.left_out), style="warn")
-    screen.fact("command", " ".join(source.command))
-    screen.fact("remote", source.remote)
 
 
 def _environment(screen: Screen, store: Repository, run: Run) -> None:
