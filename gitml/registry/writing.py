@@ -36,7 +36,7 @@ from gitml.store.remote import (
 from gitml.store.shared import contains, fetch_registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from gitml.registry.signing import Sign
     from gitml.registry.tagobject import TagDraft
@@ -82,6 +82,10 @@ class Draft:
     """Tags to be made; an empty target is the event's own commit."""
     refs: tuple[PushRef, ...] = ()
     """What goes along to the remote: the package, the run, its source."""
+    prepare: Callable[[FastImport], Iterable[PushRef]] | None = None
+    """Writes commits that go along too, before the event's own, and returns their refs."""
+    keep: frozenset[str] = frozenset()
+    """Refs of those that go along which are written here too, where they are not yet."""
     large: tuple[str, ...] = ()
     """SHA-256 of git-lfs objects that are uploaded before."""
 
@@ -217,6 +221,8 @@ class _Made:
     tags: dict[str, str] = field(default_factory=dict)
     """Tag objects by ref."""
     refs: tuple[PushRef, ...] = ()
+    keep: tuple[RefUpdate, ...] = ()
+    """Of what goes along, what this repository keeps."""
 
 
 def _look(repository: Repository, slug: str, context: Context) -> _Base:
@@ -233,7 +239,10 @@ def _make(repository: Repository, slug: str, base: _Base, draft: Draft, context:
     """Write the objects of an event; no ref names them yet."""
     event = draft.event
     tmp = names.tmp_ref(secrets.token_hex(8))
+    along = [*draft.refs]
     with repository.fast_import() as stream:
+        if draft.prepare is not None:
+            along += draft.prepare(stream)
         mark = stream.commit(
             tmp,
             committer=event.by,
@@ -250,7 +259,16 @@ def _make(repository: Repository, slug: str, base: _Base, draft: Draft, context:
         )
         for tag in draft.tags
     }
-    return _Made(ref=model_ref(slug), commit=commit, tags=tags, refs=draft.refs)
+    kept = [
+        RefUpdate(p.ref, p.new, repository.resolve(p.ref)) for p in along if p.ref in draft.keep
+    ]
+    return _Made(
+        ref=model_ref(slug),
+        commit=commit,
+        tags=tags,
+        refs=tuple(along),
+        keep=tuple(update for update in kept if update.new != update.old),
+    )
 
 
 def _publish(repository: Repository, base: _Base, made: _Made, context: Context) -> None:
@@ -258,7 +276,7 @@ def _publish(repository: Repository, base: _Base, made: _Made, context: Context)
     if context.remote is None:
         updates = [RefUpdate(made.ref, made.commit, base.tip)]
         updates += [RefUpdate(ref, oid, None) for ref, oid in made.tags.items()]
-        repository.update_refs(updates)
+        repository.update_refs([*updates, *made.keep])
         return
     along = made.refs
     chain = PushRef(ref=made.ref, new=made.commit, expected_old=base.shared)
@@ -294,7 +312,7 @@ def _keep(repository: Repository, slug: str, base: _Base, made: _Made, context: 
         place = remote_ref(context.remote, f"tags/{ref.removeprefix(TAGS)}")
         updates += [RefUpdate(ref, oid, None), RefUpdate(place, oid, None)]
     with contextlib.suppress(BeatenError):
-        repository.update_refs(updates)
+        repository.update_refs([*updates, *made.keep])
 
 
 def _beaten(model: Model | None, tip: str | None) -> BeatenError:
