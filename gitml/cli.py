@@ -54,9 +54,7 @@ COMMANDS: dict[str, Entry] = {
     "models": Entry("gitml.commands.models", "Models", "List the registered models."),
     "stages": Entry("gitml.commands.stages", "Models", "Show which version is in each stage."),
     "model": Entry("gitml.commands.model", "Models", "Show and change a model and its versions."),
-    "import": Entry(
-        "gitml.commands.import_", "Share", "Take over what another tool has recorded."
-    ),
+    "import": Entry("gitml.commands.import_", "Share", "Take over what another tool has recorded."),
     "init": Entry(
         "gitml.commands.init",
         "Record",
@@ -78,6 +76,7 @@ COMMANDS: dict[str, Entry] = {
         "Models",
         "Show what something was made from, and what was made from it.",
     ),
+    "site": Entry("gitml.commands.site", "Site", "Make a report of static pages from the runs."),
     "tag": Entry(
         "gitml.commands.tag", "Look after", "Set tags of runs, take them off, or show them."
     ),

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import os
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
 from gitml.errors import EXIT_CODES, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from click.shell_completion import CompletionItem
 
     from gitml.model import Run
     from gitml.output import Screen
@@ -182,6 +185,86 @@ class Command(_Explained, click.Command):
 class CommandGroup(_Explained, click.Group):
     """A command with subcommands, declared by `group`."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Show the help where nothing is asked."""
+        if not args and not ctx.resilient_parsing:
+            click.echo(ctx.get_help())
+            ctx.exit()
+        return super().parse_args(ctx, args)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the subcommands, and then the options."""
+        self.format_commands(ctx, formatter)
+        click.Command.format_options(self, ctx, formatter)
+
+
+class Subcommand(NamedTuple):
+    """A line of the table of a group's subcommands."""
+
+    module: str
+    """The module; the function in it has the module's own name."""
+    help: str
+    """One imperative sentence, the first line of the function's docstring."""
+
+
+class LazyGroup(CommandGroup):
+    """A command with subcommands out of a table, each loaded when it is asked for."""
+
+    table: Mapping[str, Subcommand]
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names in the order of the table."""
+        return list(self.table)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Load a subcommand."""
+        entry = self.table.get(cmd_name)
+        return None if entry is None else load(entry.module)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the subcommand that is called; raise `UsageError` if there is none."""
+        if args[0] not in self.table and not args[0].startswith("-"):
+            path = ctx.command_path
+            raise unknown(f"command {path}", args[0], self.table, f"{path} --help lists them")
+        return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the name of a subcommand."""
+        from click.shell_completion import CompletionItem
+
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        names = [name for name in self.table if name.startswith(incomplete)]
+        return [CompletionItem(name, help=self.table[name].help) for name in names]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the table."""
+        rows = [(name, entry.help) for name, entry in self.table.items()]
+        if rows:
+            with formatter.section("Commands"):
+                formatter.write_dl(rows)
+
+
+def load(module: str) -> click.Command:
+    """Return the command in a module: what has the module's own name."""
+    found = getattr(importlib.import_module(module), module.rpartition(".")[2])
+    assert isinstance(found, click.Command)
+    return found
+
+
+def unknown(what: str, word: str, among: Iterable[str], hint: str) -> UsageError:
+    """Return the failure that ``word`` is no ``what``, naming the nearest of ``among``."""
+    from gitml.names import nearest, visible
+
+    dashes = "--" if word.startswith("-") else ""
+    near = " or ".join(dashes + choice for choice in nearest(word.lstrip("-"), among))
+    return UsageError(
+        f"There is no {what} {visible(word, 60)}",
+        hint=f"did you mean {near}? {hint}" if near else hint,
+    )
+
 
 def command(
     *, examples: Sequence[str], exits: Sequence[int] = (), name: str | None = None, **settings: Any
@@ -203,13 +286,24 @@ def command(
 
 
 def group(
-    *, examples: Sequence[str], exits: Sequence[int] = (), **settings: Any
+    *,
+    examples: Sequence[str],
+    exits: Sequence[int] = (),
+    name: str | None = None,
+    table: Mapping[str, Subcommand] | None = None,
+    **settings: Any,
 ) -> Callable[[Callable[..., Any]], CommandGroup]:
-    """Make a function a command with subcommands; add them with ``NAME.add_command(…)``."""
+    """Make a function a command with subcommands.
+
+    They are those of ``table``, or are added with ``NAME.add_command(…)``.
+    """
 
     def declare(function: Callable[..., Any]) -> CommandGroup:
         settings["context_settings"] = {**HELP, **settings.get("context_settings", {})}
-        made = click.group(None, cls=CommandGroup, **settings)(function)
+        kind = CommandGroup if table is None else LazyGroup
+        made = click.group(name, cls=kind, **settings)(function)
+        if isinstance(made, LazyGroup):
+            made.table = table or {}
         add_everywhere(made)
         made.examples, made.exits = examples, exits
         return made

@@ -18,7 +18,7 @@ import pytest
 import gitml
 from gitml.cli import COMMANDS, GROUPS, Entry
 from gitml.cli import gitml as root
-from gitml.commands.options import Session
+from gitml.commands.options import LazyGroup, Session
 from gitml.errors import EXIT_CODES
 from tests.support import make_run, on_terminal
 
@@ -35,8 +35,18 @@ def every_command():
     for name in COMMANDS:
         command = load(name)
         yield name, command
-        for below in getattr(command, "commands", {}).values():
-            yield f"{name} {below.name}", below
+        if isinstance(command, click.Group):
+            context = click.Context(command)
+            for below in command.list_commands(context):
+                yield f"{name} {below}", command.get_command(context, below)
+
+
+def lazy_groups():
+    """Yield each command whose subcommands are in a table."""
+    for name in COMMANDS:
+        command = load(name)
+        if isinstance(command, LazyGroup):
+            yield pytest.param(name, command, id=name)
 
 
 def arguments(example):
@@ -54,9 +64,11 @@ def test_table_agrees_with_the_files():
     commands = {
         module.__name__
         for stem, module in modules.items()
-        if isinstance(getattr(module, stem.rstrip("_"), None), click.Command)
+        if isinstance(getattr(module, stem, None), click.Command)
     }
     table = {entry.module for entry in COMMANDS.values()}
+    for name in COMMANDS:
+        table |= {entry.module for entry in getattr(load(name), "table", {}).values()}
     assert {module for module in table if module.startswith("gitml.commands.")} == commands
     assert {entry.group for entry in COMMANDS.values()} <= set(GROUPS)
 
@@ -65,6 +77,38 @@ def test_table_agrees_with_the_files():
 def test_help_of_the_table_is_that_of_the_command(name):
     command = load(name)
     assert (command.name, command.help.splitlines()[0]) == (name, COMMANDS[name].help)
+
+
+@pytest.mark.parametrize("group,command", [*lazy_groups()])
+def test_help_of_a_group_is_made_from_its_table_alone(group, command):
+    program = (
+        "import sys; from gitml.cli import main; code = main(sys.argv[1:]);"
+        "print(*sorted(sys.modules), file=sys.stderr); sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, group, "--help"], capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stderr.split())
+    assert loaded & (HEAVY | {entry.module for entry in command.table.values()}) == set()
+    for name, entry in command.table.items():
+        assert re.search(rf"^  {name} +{re.escape(entry.help[:40])}", done.stdout, re.MULTILINE)
+        below = command.get_command(click.Context(command), name)
+        assert (below.name, below.help.splitlines()[0]) == (name, entry.help)
+
+
+def test_a_group_alone_is_its_help(invoke):
+    answer = invoke("artifacts")
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out == invoke("artifacts", "--help").out
+
+
+def test_a_subcommand_that_is_none(invoke):
+    answer = invoke("import", "got")
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err == (
+        "error: There is no command gitml import got\n"
+        "  hint: did you mean gto? gitml import --help lists them\n"
+    )
 
 
 def test_each_command_has_two_examples_that_parse_and_exit_codes():

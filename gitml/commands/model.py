@@ -1,0 +1,17 @@
+"""``gitml model``: the group of commands about one model."""
+
+from __future__ import annotations
+
+from gitml.commands.options import Subcommand, group
+
+SUBCOMMANDS: dict[str, Subcommand] = {}
+"""Subcommands by name; ``NAME`` is in the module ``gitml.commands.model_NAME``."""
+
+
+@group(
+    table=SUBCOMMANDS,
+    examples=["gitml model show churn", "gitml model diff churn#production churn@latest"],
+    exits=[3, 4, 5, 6, 7, 8, 9, 10],
+)
+def model() -> None:
+    """Show and change a model and its versions."""
