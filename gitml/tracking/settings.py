@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from gitml.codec import load_user_yaml
 from gitml.errors import InputError
-from gitml.names import check_name, did_you_mean, visible
+from gitml.names import check_name, check_stage, did_you_mean, visible
 from gitml.store.artifacts import INLINE_LIMIT, INLINE_MOST
 from gitml.store.source import FILE_LIMIT
 from gitml.tracking.capture import DEFAULT_VARIABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
 FILE = ".gitml/config.yaml"
@@ -37,6 +37,10 @@ class Settings:
     """Patterns of environment variables that are recorded."""
     pack_limit: int = 200
     """Finished hot runs after which they are sealed in the background; 0 is never."""
+    stage_order: tuple[str, ...] = ()
+    """Stages of models in the order in which they are shown."""
+    stage_only: bool = False
+    """Whether models have these stages and no others."""
 
 
 def _text(value: Any, key: str) -> str:
@@ -63,6 +67,23 @@ def _inline(value: Any, key: str) -> int:
     return int(value)
 
 
+def _stages(value: Any, key: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+        raise _wrong(key, value, "a list of stages")
+    if len(set(value)) < len(value):
+        raise _wrong(key, value, "a list that names each stage once")
+    try:
+        return tuple(map(check_stage, value))
+    except InputError as error:
+        raise InputError(f"{key} in {FILE}: {error.message}", hint=error.hint) from None
+
+
+def _flag(value: Any, key: str) -> bool:
+    if not isinstance(value, bool):
+        raise _wrong(key, value, "true or false")
+    return value
+
+
 def _goals(value: Any, key: str) -> dict[str, str]:
     if not isinstance(value, dict) or not set(value.values()) <= {"min", "max"}:
         raise _wrong(key, value, "a mapping of metrics to min or max")
@@ -83,6 +104,8 @@ _KEYS: dict[str, tuple[str, Callable[[Any, str], Any]]] = {
     "source.exclude": ("exclude", _texts),
     "environment.variables": ("variables", _texts),
     "pack.limit": ("pack_limit", _count),
+    "stages.order": ("stage_order", _stages),
+    "stages.only": ("stage_only", _flag),
 }
 
 
@@ -121,6 +144,11 @@ def parse_settings(document: Any) -> Settings:
             given[name] = parse(value, key)
     if "experiment" in given:
         check_name(given["experiment"], "experiment")
+    if given.get("stage_only") and not given.get("stage_order"):
+        raise InputError(
+            f"stages.only in {FILE} is true, and stages.order names none.",
+            hint="stages: {order: [staging, production], only: true}",
+        )
     return Settings(**given)
 
 
@@ -133,3 +161,22 @@ def _flat(document: Mapping[Any, Any]) -> list[tuple[str, Any]]:
         elif not (key in sections and value is None):
             out.append((str(key), value))
     return out
+
+
+def check_known_stage(stage: str, settings: Settings) -> str:
+    """Return a stage that models of this repository may have, else raise `InputError`."""
+    order = settings.stage_order
+    if settings.stage_only and stage not in order:
+        listed = f"{FILE} allows {', '.join(order)}"
+        near = did_you_mean(stage, order)
+        raise InputError(
+            f"{visible(stage, 80)} is not one of the stages of this repository.",
+            hint=f"{near} {listed}" if near else listed,
+        )
+    return check_stage(stage)
+
+
+def in_stage_order(stages: Iterable[str], settings: Settings) -> list[str]:
+    """Return stages as they are shown: those with a place in their order, the others by name."""
+    places = {stage: at for at, stage in enumerate(settings.stage_order)}
+    return sorted(set(stages), key=lambda stage: (places.get(stage, len(places)), stage))

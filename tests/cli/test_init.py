@@ -7,7 +7,10 @@ import re
 
 import pytest
 
-from gitml.commands.init import template
+from gitml.commands.init import read_template, settings_template
+from gitml.registry.gates import GATES
+from gitml.registry.policy import FILE as POLICY
+from gitml.registry.policy import parse_policy
 from gitml.tracking import settings
 from gitml.tracking.settings import FILE, Settings, read_settings
 
@@ -21,13 +24,13 @@ def test_the_file_says_nothing_until_something_is_changed(repo, invoke):
     )
     assert sorted(repo.iterdir()) == sorted([*before, repo / ".gitml"])
     assert [p.name for p in (repo / ".gitml").iterdir()] == ["config.yaml"]
-    assert (repo / FILE).read_text("utf-8") == template()
+    assert (repo / FILE).read_text("utf-8") == settings_template()
     assert read_settings(repo) == Settings()
 
 
 def test_each_setting_is_there_with_its_default(repo):
     (repo / ".gitml").mkdir()
-    active = re.sub(r"(?m)^( *)#(?=[^ ]|  - )", r"\1", template())
+    active = re.sub(r"(?m)^( *)#(?=[^ ]|  - )", r"\1", settings_template())
     (repo / FILE).write_text(active, encoding="utf-8")
     given = []
     parsed = {
@@ -41,10 +44,37 @@ def test_each_setting_is_there_with_its_default(repo):
 
 
 def test_each_setting_is_explained():
-    text = template()
+    text = settings_template()
     for line in re.findall(r"(?m)^ *#\w[\w]*:.*$", text):
         above = text[: text.index(line)].rstrip(" ").splitlines()[-1]
         assert re.match(r" *# \S", above), line
+
+
+def test_the_policy_is_written_where_it_is_asked_for(repo, invoke):
+    answer = invoke("init", "--policy", cwd=repo)
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out == (
+        f"Wrote {POLICY}\n  git add {POLICY}\n"
+        "  gitml policy check      gitml policy explain MODEL STAGE\n"
+    )
+    assert [p.name for p in (repo / ".gitml").iterdir()] == ["policy.yaml"]
+    policy = parse_policy((repo / POLICY).read_text("utf-8"))
+    assert [gate.text for gate in policy.stages["production"]] == ["clean_source"]
+    assert [gate.text for gate in policy.default] == ["unsafe_allow"]
+    assert (policy.models, policy.break_glass) == ({}, None)
+
+
+def test_the_policy_shows_every_gate_as_it_is_written():
+    active = re.sub(r"(?m)^( *)#(?=[^ ]|(?:  )+\S)", r"\1", read_template("policy.yaml"))
+    policy = parse_policy(active)
+    lists = [policy.default, policy.break_glass, *policy.stages.values()]
+    lists += [gates for stages in policy.models.values() for gates in stages.values()]
+    assert {name for gates in lists for gate in gates for name in all_names(gate)} == {*GATES}
+
+
+def all_names(gate):
+    inner = [name for one in getattr(gate, "gates", ()) for name in all_names(one)]
+    return [gate.name, *inner]
 
 
 def test_a_file_that_is_there_is_left_alone(repo, invoke):
