@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from gitml.commands.options import Subcommand, group
 
-SUBCOMMANDS: dict[str, Subcommand] = {}
+SUBCOMMANDS: dict[str, Subcommand] = {
+    "show": Subcommand(
+        "gitml.commands.model_show",
+        "Show a model with its versions, or everything about one version.",
+    ),
+    "diff": Subcommand(
+        "gitml.commands.model_diff",
+        "Compare versions: metrics, params, data, signature, files, packages and source.",
+    ),
+    "history": Subcommand(
+        "gitml.commands.model_history",
+        "Show who did what to a model, when, why and by which review; the newest first.",
+    ),
+}
 """Subcommands by name; ``NAME`` is in the module ``gitml.commands.model_NAME``."""
 
 
