@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import sys
 
+import click
 import pytest
 
 from gitml.cli import COMMANDS
+from gitml.cli import gitml as root
 from gitml.model import Source
 from tests.support import START, make_runs
 
@@ -30,6 +32,7 @@ CALLS = {
     "doctor": [["doctor"]],
     "export": [["export", "csv"], ["export", "json"]],
     "gc": [["gc"]],
+    "import gto": [["import", "gto"], ["import", "gto", "fraud", "--dry-run"]],
     "init": [["init"]],
     "lineage": [["lineage", "r1"], ["lineage", "files", "--json"]],
     "log": [
@@ -39,6 +42,7 @@ CALLS = {
         ["log", "--parent", "s1", "-p", "a=1"],
     ],
     "ls": [["ls"], ["ls", "--where", "params.lr < 1", "--sort", "-created", "--json"]],
+    "models": [["models"], ["models", "--json"]],
     "note": [["note", "r1", "good"], ["note", "s1", "good"]],
     "pack": [["pack"]],
     "purge": [["purge", "r1", "--yes"], ["purge", "s1", "--yes"]],
@@ -47,6 +51,7 @@ CALLS = {
     "run": [["run", "--", sys.executable, "-c", "pass"]],
     "show": [["show", "r1"], ["show", "s1", "--history"], ["show", "latest", "--json"]],
     "source": [["source", "r1", "-o", "code"], ["source", "r1", "--list"]],
+    "stages": [["stages"], ["stages", "fraud", "--json"]],
     "sql": [["sql", "select count(*) from runs"]],
     "status": [["status"]],
     "tag": [["tag", "r1", "s1", "team=a"]],
@@ -54,7 +59,11 @@ CALLS = {
 
 
 def test_every_command_is_tried():
-    assert set(CALLS) == set(COMMANDS)
+    paths = set()
+    for name in COMMANDS:
+        below = getattr(root.get_command(click.Context(root), name), "table", None)
+        paths |= {name} if below is None else {f"{name} {sub}" for sub in below}
+    assert set(CALLS) == paths
 
 
 def started(trace):
@@ -85,6 +94,8 @@ def many_runs(repo, git, number):
         )
         if letter == "s":
             yield ["pack"]
+    for tag in ("fraud@v1.0.0", "fraud#production#1", "risk@v1.0.0", "risk@v1.1.0"):
+        git(repo, "tag", "-a", "-m", "as GTO makes them", tag)
     (repo.parent / "plot.txt").write_text("plot\n")
     yield ["log", "--name", "files", "--artifact", repo.parent / "plot.txt"]
 
