@@ -49,13 +49,23 @@ class Policy:
         Raises `InputError` if several patterns match the model.
         """
         if self.absent:
-            return Rules((), f"{FILE} is not there")
-        entry = matching(self, model)
-        if entry is not None and stage in self.models[entry]:
-            return Rules(self.models[entry][stage], f"models.{visible(entry, 80)}.{stage}")
+            return Rules((), "", f"there is no {FILE}, so anything passes")
+        name = visible(model.name, 80)
+        entry, found = matching(self, model), ""
+        if entry is not None:
+            key = f"models.{visible(entry, 80)}"
+            found = f"{key} names {name}" if entry in _known(model) else f"{key} matches {name}"
+            if stage in self.models[entry]:
+                return Rules(self.models[entry][stage], f"{key}.{stage}", found)
+            found += f" and says nothing of {stage}"
+        else:
+            found = f"no entry of models is about {name}" if self.models else ""
         if stage in self.stages:
-            return Rules(self.stages[stage], f"stages.{stage}")
-        return Rules(self.default, "default" if self.default is not None else "")
+            return Rules(self.stages[stage], f"stages.{stage}", found)
+        found = f"{f'{found}, and ' if found else ''}stages does not name {stage}"
+        if self.default is not None:
+            return Rules(self.default, "default", found)
+        return Rules(None, "", f"{found}, and there is no default, so it refuses")
 
 
 class Rules(NamedTuple):
@@ -64,7 +74,9 @@ class Rules(NamedTuple):
     gates: tuple[Gate, ...] | None
     """The gates; None if the policy has no list for it."""
     source: str
-    """Where in the policy they stand: ``stages.production``."""
+    """Where in the policy they stand: ``stages.production``; empty for no list."""
+    why: str
+    """Why it is that list, as a clause; may be empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +107,7 @@ def evaluate(policy: Policy, case: Case) -> Judgement:
     if policy.absent and case.setting != "break-glass":
         return Judgement(verdicts=(), answer="pass", source="", absent=True)
     if case.setting == "break-glass":
-        rules = Rules(policy.break_glass, "break_glass")
+        rules = Rules(policy.break_glass, "break_glass", "")
     else:
         rules = policy.gates_for(case.model, case.stage)
     if not rules.gates:
@@ -132,8 +144,7 @@ def matching(policy: Policy, model: Model) -> str | None:
     see the name that the model had first, so that renaming does not move it to another.
     Raises `InputError` if two match.
     """
-    known = {model.slug, model.name, *model.aliases}
-    found = [key for key in policy.models if key in known]
+    found = [key for key in policy.models if key in _known(model)]
     if not found:
         first = first_name(model)
         found = [key for key in policy.models if fnmatch.fnmatchcase(first, key)]
@@ -144,6 +155,10 @@ def matching(policy: Policy, model: Model) -> str | None:
             hint=f"add one for {model.slug} alone, or make them narrower",
         )
     return found[0] if found else None
+
+
+def _known(model: Model) -> set[str]:
+    return {model.slug, model.name, *model.aliases}
 
 
 def first_name(model: Model) -> str:

@@ -13,7 +13,7 @@ from gitml.store.source import FILE_LIMIT
 from gitml.tracking.capture import DEFAULT_VARIABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 FILE = ".gitml/config.yaml"
@@ -174,9 +174,3 @@ def check_known_stage(stage: str, settings: Settings) -> str:
             hint=f"{near} {listed}" if near else listed,
         )
     return check_stage(stage)
-
-
-def in_stage_order(stages: Iterable[str], settings: Settings) -> list[str]:
-    """Return stages as they are shown: those with a place in their order, the others by name."""
-    places = {stage: at for at, stage in enumerate(settings.stage_order)}
-    return sorted(set(stages), key=lambda stage: (places.get(stage, len(places)), stage))
