@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from gitml import names
-from gitml.errors import BeatenError, RefusedError, RemoteError, UnreachableError
+from gitml.errors import BeatenError, GitmlError, RefusedError, RemoteError, UnreachableError
 from gitml.model import iso
 from gitml.names import TAGS, model_ref, remote_ref, visible
 from gitml.registry.message import event_message
@@ -38,6 +38,7 @@ from gitml.store.shared import contains, fetch_registry
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from gitml.registry.policy import Judgement
     from gitml.registry.signing import Sign
     from gitml.registry.tagobject import TagDraft
     from gitml.registry.values import Event, Model
@@ -102,8 +103,21 @@ class Written:
     """Short names of the tags that were made."""
     published: bool = True
     """Whether the registry's remote has it (without a remote: always)."""
+    judgement: Judgement | None = None
+    """What the policy said, for a change of a stage."""
     changed: bool = True
     """Whether anything was written: False where all was so already."""
+
+
+class AlreadySoError(GitmlError):
+    """Raised by what decides on an event: there is nothing to be written.
+
+    ``event`` is the event that made it so.
+    """
+
+    def __init__(self, event: Event) -> None:
+        super().__init__("It is so already.")
+        self.event = event
 
 
 Build: TypeAlias = "Callable[[Model | None], Draft]"
@@ -179,7 +193,10 @@ def write_event(
             if matters(base.model) != known:
                 raise _beaten(base.model, tip)
         known, tip = matters(base.model), base.tip
-        draft = build(base.model)
+        try:
+            draft = build(base.model)
+        except AlreadySoError as so:
+            return Written(event=so.event, model=base.model, changed=False)
         made = _make(repository, slug, base, draft, context)
         try:
             _publish(repository, base, made, context)

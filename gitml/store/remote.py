@@ -130,10 +130,24 @@ def fetch(repository: Repository, remote: str, specs: Sequence[str], branch: str
     ]
     code, out, err = _spoken(repository, *command, *wanted)
     if code and branch is not None and f"find remote ref refs/heads/{branch}" in err:
+        if repository.config("gitml", "branch") is not None:
+            raise InputError(
+                f"gitml.branch is {visible(branch, 80)}, and {remote} has no such branch.",
+                hint="git config --unset gitml.branch takes the remote's default branch",
+            )
         code, out, err = _spoken(repository, *command, *specs)
     if code:
         raise transport_failure(remote, err, code)
     return bool(out.strip() or err.strip())
+
+
+def fetch_refs(repository: Repository, remote: str, refs: Sequence[str]) -> None:
+    """Fetch refs below ``refs/gitml/`` to where the remote's are remembered, if it has them."""
+    # A ref that is not there is an error, a pattern without a match is none: hence the stars.
+    kept = (names.remote_ref(remote, ref.removeprefix("refs/gitml/")) for ref in refs)
+    specs = [f"+{ref}*:{place}*" for ref, place in zip(refs, kept, strict=True)]
+    if specs:
+        fetch(repository, remote, specs, None)
 
 
 def listed(repository: Repository, remote: str, *patterns: str) -> dict[str, str]:
