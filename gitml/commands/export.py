@@ -83,7 +83,7 @@ def _write(
 ) -> None:
     from gitml.output import Screen
     from gitml.query.columns import csv_keys, value_of
-    from gitml.records import run_json
+    from gitml.registry.standing import run_documents
 
     screen = Screen(text, terminal=False, color=False)
     if form == "csv" and points:
@@ -95,7 +95,7 @@ def _write(
         rows = _points(store, runs)
         screen.json(points=(dict(zip(POINT_HEAD, row, strict=True)) for row in rows))
     else:
-        screen.json(runs=(run_json(run) for run in runs))
+        screen.json(runs=run_documents(store, runs))
 
 
 def _points(store: Repository, runs: Sequence[Run]) -> Iterator[tuple[Json, ...]]:

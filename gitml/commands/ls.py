@@ -115,7 +115,7 @@ def _runs(session: Session, index: Index, asked: _Asked, form: str | None) -> No
         where=where, experiment=experiment, order_by=asked.sort, limit=limit, deleted=deleted
     )
     if form is not None:
-        _as_data(screen, index, runs, asked, form)
+        _as_data(session, index, runs, asked, form)
     elif runs:
         total = index.count(where=where, experiment=experiment, deleted=deleted)
         _table(session, index, runs, asked, total)
@@ -139,14 +139,15 @@ def _chosen(index: Index, columns: str) -> list[str]:
     return list(dict.fromkeys(chosen))
 
 
-def _as_data(screen: Screen, index: Index, runs: Sequence[Run], asked: _Asked, form: str) -> None:
+def _as_data(session: Session, index: Index, runs: Sequence[Run], asked: _Asked, form: str) -> None:
     from gitml.query.columns import csv_keys, value_of
-    from gitml.records import run_json
+    from gitml.registry.standing import run_documents
 
+    screen = session.screen
     if form == "json":
-        screen.json(runs=(run_json(run) for run in runs))
+        screen.json(runs=run_documents(session.store(), runs))
     elif form == "yaml":
-        screen.yaml({"schema": SCHEMA, "runs": [run_json(run) for run in runs]})
+        screen.yaml({"schema": SCHEMA, "runs": list(run_documents(session.store(), runs))})
     else:
         keys = _chosen(index, asked.columns) if asked.columns else csv_keys(runs)
         screen.csv(keys, ([value_of(run, key) for key in keys] for run in runs))
@@ -156,11 +157,13 @@ def _table(session: Session, index: Index, runs: Sequence[Run], asked: _Asked, t
     from gitml.output.runs import (
         age_column,
         name_column,
+        stage_column,
         status_column,
         titles,
         value_column,
     )
     from gitml.query.columns import params_of
+    from gitml.registry.standing import standings
 
     screen = session.screen
     keys = _chosen(index, asked.columns) if asked.columns else _default_keys(runs, asked)
@@ -173,6 +176,8 @@ def _table(session: Session, index: Index, runs: Sequence[Run], asked: _Asked, t
         elif key not in {"name", "status"}:
             head = heads[key] + (_arrow(key, asked.sort) if screen.terminal else "")
             drawn.append(value_column(screen, runs, key, head, ranks[key]))
+    if not asked.columns:
+        drawn += stage_column(screen, runs, standings(session.store()))
     rows = zip(*(column.cells for column in drawn), strict=True)
     hidden = screen.table([column.column for column in drawn], rows, fold=asked.everything)
     if screen.terminal:

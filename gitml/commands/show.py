@@ -46,9 +46,9 @@ def show(session: Session, *, run: str, edits: bool, as_json: bool, as_yaml: boo
     elif form is None:
         _page(session, found, status)
     else:
-        from gitml.records import run_json
+        from gitml.registry.standing import run_documents
 
-        document = run_json(found)
+        (document,) = run_documents(session.store(), [found])
         if form == "json":
             session.screen.json(run=document)
         else:
@@ -101,6 +101,7 @@ def _page(session: Session, run: Run, status: str) -> None:
 
     screen, store = session.screen, snapshot(session.store())
     _head(screen, run, status, session.now)
+    _registered(session, run)
     facts.metrics(screen, run, _curves(store, run) if screen.terminal else {})
     facts.params(screen, run)
     facts.inputs(screen, run)
@@ -152,6 +153,17 @@ def _head(screen: Screen, run: Run, status: str, now: int) -> None:
         screen.fact("conflict", f"{keys}: given two values, the earlier is kept", style="warn")
     for key, value in run.extra.items():
         screen.fact(key, screen.value(value))
+
+
+def _registered(session: Session, run: Run) -> None:
+    from gitml.output import Cell
+    from gitml.registry.standing import standings
+
+    for nth, one in enumerate(standings(session.store()).get(run.id, ())):
+        label = "" if nth else "registered"
+        stages = [Cell(f"  ● {stage}", "good") for stage in one.stages]
+        title = Cell(f"{one.model}@{one.version}", "act")
+        session.screen.line(Cell(f"  {label:<11}", "dim"), title, *stages)
 
 
 def _curves(store: Repository, run: Run) -> dict[str, list[float]]:

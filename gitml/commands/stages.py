@@ -53,14 +53,15 @@ def stages(session: Session, *, names: tuple[str, ...], as_json: bool) -> None:
         )
         return
     if models:
-        _draw(session, models, order)
+        draw(session, models, order)
         _foot(session, registry, models)
     else:
         session.say("There are no models here yet.", hint=HOW_TO_BEGIN)
     say_what_is_wrong(session, registry)
 
 
-def _draw(session: Session, models: Sequence[Model], order: Sequence[str]) -> None:
+def draw(session: Session, models: Sequence[Model], order: Sequence[str]) -> None:
+    """Draw the matrix: a line for each model, a column for each stage."""
     from gitml.output import Cell, Column
     from gitml.output.models import stage_cell
     from gitml.registry.references import latest

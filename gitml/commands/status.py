@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gitml.commands.options import Session
     from gitml.model import Run
     from gitml.query.summaries import ExperimentSummary
+    from gitml.registry.values import Model
 
 MOST = 10
 """Experiments and running runs that are shown."""
@@ -25,18 +26,21 @@ PACK_FROM = 50
 def status(session: Session, *, as_json: bool) -> None:
     """Show where things stand, as gitml alone does.
 
-    Experiments with their newest runs, runs that are being written, and what one
-    may do next.
+    Experiments with their newest runs, what is in each stage, runs that are being
+    written, what is not published, and what one may do next.
     """
     from gitml.names import RUNS
     from gitml.output.runs import by_newest, experiment_json
     from gitml.records import run_json
+    from gitml.registry.documents import model_json
+    from gitml.registry.state import read_registry
 
     with session.index() as index:
         experiments = by_newest(each for each in index.experiments() if not each.deleted)
         running = index.search(status="running")
         doubts = session.doubts(index, running)
         newest = index.search(limit=1)
+    models = [m for m in read_registry(session.store()).models.values() if not m.deleted]
     going = {run.id for run in running}
     hot = session.store().refs(RUNS)
     unpacked = sum(ref.rpartition("/")[2] not in going for ref in hot)
@@ -45,9 +49,12 @@ def status(session: Session, *, as_json: bool) -> None:
             experiments=[experiment_json(each) for each in experiments],
             running=[{**run_json(run), "doubt": doubts.get(run.id)} for run in running],
             unpacked=unpacked,
+            models=[{**model_json(m), "unpublished": _unpublished(m)} for m in models],
         )
-    elif experiments:
-        _draw(session, experiments, running, doubts, unpacked)
+    elif experiments or models:
+        if experiments:
+            _draw(session, experiments, running, doubts, unpacked)
+        _models(session, models)
         if session.screen.terminal:
             _suggest(session, experiments, newest, unpacked)
     else:
@@ -75,18 +82,40 @@ def _draw(
         running_table(screen, running[:MOST], doubts, session.now)
 
 
+def _unpublished(model: Model) -> list[str]:
+    return [version.name for version in model.versions if not version.published]
+
+
+def _models(session: Session, models: Sequence[Model]) -> None:
+    """Draw what is in each stage, and which versions wait to be published."""
+    from gitml.commands.stages import draw
+    from gitml.output.models import stage_order
+
+    staged = [model for model in models if model.stages]
+    if staged:
+        session.screen.line()
+        draw(session, staged[:MOST], stage_order(staged))
+    waiting = [f"{m.name}@{name}" for m in models for name in _unpublished(m)]
+    if waiting:
+        session.screen.line()
+        session.screen.fact("unpublished", ", ".join(waiting), style="warn")
+
+
 def _suggest(
     session: Session, experiments: Sequence[ExperimentSummary], newest: Sequence[Run], unpacked: int
 ) -> None:
     from gitml.output import quoted
     from gitml.query.columns import leading_metrics
 
+    session.screen.line()
+    if not experiments:
+        session.screen.commands("gitml models", "gitml stages", "gitml --help")
+        return
     third = "gitml --help"
     for metric in leading_metrics(newest)[:1] if experiments[0].runs > 1 else ():
         third = f"gitml diff {quoted(f'best:{metric}')} latest"
     if unpacked >= PACK_FROM:
         third = "gitml pack"
-    session.screen.line()
     session.screen.commands(
         f"gitml ls -e {quoted(experiments[0].name)}", "gitml show latest", third
     )

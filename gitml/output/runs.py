@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gitml.model import Json, Run
     from gitml.output.screen import Piece, Screen
     from gitml.query.summaries import ExperimentSummary
+    from gitml.registry.standing import Standing
 
 
 def titles(keys: Sequence[str]) -> dict[str, str]:
@@ -116,6 +117,24 @@ def running_table(screen: Screen, runs: Sequence[Run], doubts: Mapping[str, str]
     experiments = [run.experiment for run in runs]
     rows = zip(names.cells, statuses.cells, ages.cells, experiments, steps, strict=True)
     screen.table(columns, rows)
+
+
+def stage_column(
+    screen: Screen, runs: Sequence[Run], standing: Mapping[str, Sequence[Standing]]
+) -> list[Drawn]:
+    """Return the column of stages and versions; none if no run of these was registered."""
+    cells = []
+    for run in runs:
+        found = standing.get(run.id, ())
+        staged = [stage for one in found for stage in one.stages]
+        if staged:
+            words = dict.fromkeys(staged)
+            cells.append(Cell(("● " if screen.terminal else "") + ", ".join(words), "good"))
+        else:
+            cells.append(Cell(found[0].version if found else screen.absent, "dim"))
+    if not any(run.id in standing for run in runs):
+        return []
+    return [Drawn(Column("STAGE" if screen.terminal else "stage", rank=2, widest=24), cells)]
 
 
 def experiment_json(each: ExperimentSummary) -> dict[str, Json]:

@@ -22,7 +22,7 @@ from tests.support import make_runs, on_terminal, run_id_of
 RUN_KEYS = {
     *("id", "name", "experiment", "status", "created", "ended", "duration", "updated", "author"),
     *("parent", "params", "metrics", "tags", "note", "inputs", "source", "environment"),
-    *("artifacts", "deleted", "conflict"),
+    *("artifacts", "deleted", "conflict", "versions"),
 }
 
 
