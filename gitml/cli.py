@@ -55,6 +55,7 @@ COMMANDS: dict[str, Entry] = {
     "stages": Entry("gitml.commands.stages", "Models", "Show which version is in each stage."),
     "model": Entry("gitml.commands.model", "Models", "Show and change a model and its versions."),
     "import": Entry("gitml.commands.import_", "Share", "Take over what another tool has recorded."),
+    "policy": Entry("gitml.commands.policy", "Models", "Check and explain the policy of stages."),
     "init": Entry(
         "gitml.commands.init",
         "Record",
@@ -103,6 +104,15 @@ COMMANDS: dict[str, Entry] = {
     "completion": Entry(
         "gitml.commands.completion", "Look after", "Print the completion script of a shell."
     ),
+    "promote": Entry(
+        "gitml.commands.promote",
+        "Models",
+        "Put a version of a model into a stage, if the policy lets it.",
+    ),
+    "rollback": Entry(
+        "gitml.commands.rollback", "Models", "Bring back the version that a stage held before."
+    ),
+    "unassign": Entry("gitml.commands.unassign", "Models", "Take the version out of a stage."),
 }
 
 

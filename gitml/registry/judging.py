@@ -94,6 +94,7 @@ def case_of(
     tip: str | None,
     stack: ExitStack,
 ) -> Case:
+    """Return the case that the gates judge; what it opens is closed with ``stack``."""
     model, version = question.model, question.version
     current = compared_with(model, question.stage)
 

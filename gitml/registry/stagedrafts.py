@@ -71,6 +71,17 @@ class Decision:
     """The time of the event, in milliseconds."""
 
 
+def request_of(
+    stage: str, *, reason: str | None = None, break_glass: str | None = None, via: str = "promote"
+) -> Request:
+    """Return what somebody asks for at a keyboard; raise `UsageError` for two reasons."""
+    if break_glass is None:
+        return Request(stage=stage, reason=reason, via=via)
+    if reason is not None:
+        raise UsageError("--break-glass has the reason; --reason cannot be given as well.")
+    return Request(stage=stage, reason=break_glass, via="break-glass")
+
+
 def checked(repository: Repository, request: Request) -> Request:
     """Return a request whose words and stage can be written; its host is asked once at most."""
     check_known_stage(check_stage(request.stage), read_settings(repository.work_tree))

@@ -53,7 +53,7 @@ def rollback(
     stage held no other version.
     """
     wanted = None if to is None else check_version(to)
-    asked = replace(request, via="rollback")
+    asked = request if request.via == "break-glass" else replace(request, via="rollback")
     return _put(repository, name, asked, context, lambda m: _held_before(m, asked.stage, wanted))
 
 
