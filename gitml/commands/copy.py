@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gitml.commands.options import command, complete_experiments, json_option, run_argument
+from gitml.commands.completing import complete_experiments
+from gitml.commands.options import command, json_option, run_argument
 from gitml.commands.typed import typed
 from gitml.errors import InputError, NotFoundError
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gitml.commands.completing import complete_references
 from gitml.commands.options import command, json_option, one_format
 from gitml.errors import NotFoundError
 from gitml.names import visible
@@ -32,7 +33,7 @@ _STYLES = {"data": "", "run": "act", "version": "head", "stage": "good"}
     ],
     exits=[3, 5, 6, 8],
 )
-@click.argument("ref", metavar="REF")
+@click.argument("ref", metavar="REF", shell_complete=complete_references)
 @click.option(
     "--all", "everything", is_flag=True, help=f"More than {MOST} branches of a line, too."
 )

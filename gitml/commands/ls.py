@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from gitml.commands.completing import complete_keys
 from gitml.commands.options import (
     HOW_TO_BEGIN,
     command,
-    complete_keys,
     csv_option,
     experiment_option,
     json_option,

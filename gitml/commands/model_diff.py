@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitml.commands import comparing
+from gitml.commands.completing import complete_references
 from gitml.commands.options import command, json_option
 from gitml.errors import UsageError
 
@@ -27,7 +28,13 @@ if TYPE_CHECKING:
     ],
     exits=[3, 5, 6, 8],
 )
-@click.argument("refs", nargs=-1, required=True, metavar="VERSION VERSION...")
+@click.argument(
+    "refs",
+    nargs=-1,
+    required=True,
+    metavar="VERSION VERSION...",
+    shell_complete=complete_references,
+)
 @click.option("--all", "everything", is_flag=True, help="What is the same, too.")
 @click.option("--patch", is_flag=True, help="Only the source: the text of what changed.")
 @json_option

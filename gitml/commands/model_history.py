@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gitml.commands.completing import complete_models, complete_stages
 from gitml.commands.options import command, json_option
 
 if TYPE_CHECKING:
@@ -19,8 +20,13 @@ if TYPE_CHECKING:
     examples=["gitml model history churn", "gitml model history churn --stage production --json"],
     exits=[3, 6, 8],
 )
-@click.argument("name", metavar="MODEL")
-@click.option("--stage", metavar="STAGE", help="Only what happened to this stage.")
+@click.argument("name", metavar="MODEL", shell_complete=complete_models)
+@click.option(
+    "--stage",
+    metavar="STAGE",
+    shell_complete=complete_stages,
+    help="Only what happened to this stage.",
+)
 @json_option
 def model_history(session: Session, *, name: str, stage: str | None, as_json: bool) -> None:
     """Show who did what to a model, when, why and by which review; the newest first.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitml.commands import facts
+from gitml.commands.completing import complete_references
 from gitml.commands.options import command, json_option
 from gitml.errors import DamagedError
 from gitml.model import iso
@@ -32,7 +33,7 @@ LEADING = 3
     examples=["gitml model show churn", "gitml model show churn#production --json"],
     exits=[3, 5, 6, 8],
 )
-@click.argument("ref", metavar="MODEL|VERSION")
+@click.argument("ref", metavar="MODEL|VERSION", shell_complete=complete_references)
 @click.option("--all", "everything", is_flag=True, help=f"More than {MOST} versions, too.")
 @json_option
 def model_show(session: Session, *, ref: str, everything: bool, as_json: bool) -> None:

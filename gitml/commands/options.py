@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
+from gitml.commands.completing import complete_experiments, complete_runs
 from gitml.errors import EXIT_CODES, UsageError
 
 if TYPE_CHECKING:
@@ -309,36 +310,6 @@ def group(
         return made
 
     return declare
-
-
-def complete_runs(ctx: click.Context, _: click.Parameter, word: str) -> list[str]:
-    """Complete RUN: names of runs, newest first, ``latest``, and ``best:METRIC``."""
-    head, colon, metric = word.partition(":")
-    if colon:
-        return [f"best:{name}" for name in _known(ctx, "metrics", metric)] if head == "best" else []
-    words = [text for text in ("latest", "best:") if word and text.startswith(word)]
-    return [*words, *_known(ctx, "runs", word)]
-
-
-def complete_experiments(ctx: click.Context, _: click.Parameter, word: str) -> list[str]:
-    """Complete the name of an experiment."""
-    return _known(ctx, "experiments", word)
-
-
-def complete_keys(ctx: click.Context, _: click.Parameter, word: str) -> list[str]:
-    """Complete the last of several keys, each perhaps with ``-`` before it."""
-    start = len(word) - len(word.rpartition(",")[2].lstrip("-"))
-    return [word[:start] + found for found in _known(ctx, "keys", word[start:])]
-
-
-def _known(ctx: click.Context, kind: str, word: str) -> list[str]:
-    """Return what the index knows, as it lies there; nothing if anything goes wrong."""
-    from pathlib import Path
-
-    from gitml.query.peek import peek
-
-    session = ctx.find_object(Session) or Session()
-    return peek(Path(session.repo or ".").expanduser().absolute(), kind, word)
 
 
 def run_argument(name: str = "run", **settings: Any) -> Callable[[F], F]:

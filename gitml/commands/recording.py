@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gitml.commands.options import F, complete_experiments, complete_runs
+from gitml.commands.completing import complete_experiments, complete_runs
+from gitml.commands.options import F
 from gitml.errors import DamagedError, GitmlError, RepositoryError, UsageError
 from gitml.names import visible
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gitml.commands.completing import complete_models
 from gitml.commands.models import HOW_TO_BEGIN, say_what_is_wrong
 from gitml.commands.options import command, json_option
 from gitml.names import plural, visible
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     examples=["gitml stages", "gitml stages churn --json"],
     exits=[3, 5, 6, 8],
 )
-@click.argument("names", nargs=-1, metavar="[MODEL]...")
+@click.argument("names", nargs=-1, metavar="[MODEL]...", shell_complete=complete_models)
 @json_option
 def stages(session: Session, *, names: tuple[str, ...], as_json: bool) -> None:
     """Show which version is in each stage.

@@ -1,4 +1,4 @@
-"""What the index knows, as it lies there: for shell completion, which waits for nobody.
+"""What the index and the files of refs hold, as they lie there: for completion, which never waits.
 
 Neither git nor the rest of the index is loaded, nothing is brought up to date,
 and whatever goes wrong, there is just nothing to propose.
@@ -7,6 +7,7 @@ and whatever goes wrong, there is just nothing to propose.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
 import sqlite3
 from typing import TYPE_CHECKING
@@ -23,6 +24,9 @@ _SECONDS = 0.1
 # A word is typed into somebody's shell, and anybody may have named a run: nothing
 # that a shell expands, splits or runs.
 _SAFE = re.compile(r"[\w.+@%,/-]+")
+_REFERENCE = re.compile(r"[\w.+@%,/-][\w.+@%,/#-]*")
+_VERSION = re.compile(r"[^@#!]+@v[^@#!]+")
+_STAGED = re.compile(r"([^@#!]+)#([^@#!]+)!?#[0-9]+")
 _QUERIES = {
     "runs": """
         SELECT name FROM run WHERE NOT deleted AND name >= :word AND name < :above
@@ -52,6 +56,48 @@ def peek(start: Path, kind: str, word: str) -> list[str]:
         if home is not None and (home / FILE).is_file():
             return _names(home / FILE, kind, word)
     return []
+
+
+def glance(start: Path, kind: str, word: str) -> list[str]:
+    """Return ``models``, ``references`` or ``stages`` that begin with ``word``.
+
+    They are read off the names of git's refs, as files have them: a stage that was
+    emptied is among them, and a repository with reftables has nothing to propose.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        home = _home(start)
+        if home is not None:
+            words = _reference_words(_ref_names(home.parent), kind)
+            fitting = (w for w in sorted(words) if w.startswith(word) and _REFERENCE.fullmatch(w))
+            return list(itertools.islice(fitting, MOST))
+    return []
+
+
+def _ref_names(common: Path) -> set[str]:
+    found = set()
+    for below in ("refs/gitml/models", "refs/tags"):
+        folder = common / below
+        if folder.is_dir():
+            found |= {f"{below}/{p.relative_to(folder).as_posix()}" for p in folder.rglob("*")}
+    packed = common / "packed-refs"
+    if packed.is_file():
+        text = packed.read_text(encoding="utf-8", errors="replace")
+        found |= {line.partition(" ")[2] for line in text.splitlines() if " refs/" in line}
+    return found
+
+
+def _reference_words(refs: set[str], kind: str) -> set[str]:
+    models = {r.removeprefix("refs/gitml/models/") for r in refs if r.startswith("refs/gitml/mo")}
+    tags = [r.removeprefix("refs/tags/") for r in refs if r.startswith("refs/tags/")]
+    staged = [found for tag in tags if (found := _STAGED.fullmatch(tag)) and found[1] in models]
+    if kind == "models":
+        return models
+    if kind == "stages":
+        return {found[2] for found in staged}
+    versions = {t for t in tags if _VERSION.fullmatch(t) and t.partition("@")[0] in models}
+    return {*versions, *(f"{found[1]}#{found[2]}" for found in staged)} | {
+        f"{tag.partition('@')[0]}@latest" for tag in versions
+    }
 
 
 def _names(file: Path, kind: str, word: str) -> list[str]:

@@ -65,3 +65,25 @@ def test_completion_script_is_bash(invoke):
     script = invoke("completion", "bash").out
     assert subprocess.run(["bash", "-n"], input=script, text=True, check=False).returncode == 0
     assert "_GITML_COMPLETE=bash_complete" in script
+
+
+def test_completes_models_versions_and_stages_from_the_names_of_refs(repo, gitml_cli, git):
+    """Without git and without an index, loose or packed; never a word that a shell would run."""
+    for ref in (
+        *("gitml/models/churn", "gitml/models/fraud", "tags/churn@v1.2.0", "tags/churn@v1.10.0"),
+        *("tags/churn#production#1", "tags/churn#production!#2", "tags/churn#staging#3"),
+        *("tags/other@v1.0.0", "tags/churn@v$(reboot)", "tags/v1.0", "gitml/models/ch`x`"),
+    ):
+        git(repo, "update-ref", f"refs/{ref}", "HEAD")
+    for _ in range(2):
+        assert complete(gitml_cli, "gitml model history ", cwd=repo) == ["churn", "fraud"]
+        assert complete(gitml_cli, "gitml model show churn@", cwd=repo) == [
+            *("churn@latest", "churn@v1.10.0", "churn@v1.2.0")
+        ]
+        assert complete(gitml_cli, "gitml lineage churn#", cwd=repo) == [
+            *("churn#production", "churn#staging")
+        ]
+        assert complete(gitml_cli, "gitml model history churn --stage p", cwd=repo) == [
+            "production"
+        ]
+        git(repo, "pack-refs", "--all")
