@@ -63,10 +63,16 @@ def run(*command, cwd=None):
 def test_wheel_holds_what_git_holds(built, checkout_files):
     (wheel,) = built.glob("*.whl")
     names = {n for n in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in n}
+    moved = {
+        "gitml/": "gitml/",
+        "site_templates/": "gitml/site_templates/",
+        ".github/actions/": "gitml/templates/actions/",
+    }
     expected = {
-        re.sub("^site_templates/", "gitml/site_templates/", path)
+        inside + path.removeprefix(outside)
+        for outside, inside in moved.items()
         for path in checkout_files
-        if path.startswith(("gitml/", "site_templates/"))
+        if path.startswith(outside)
     }
     assert names == expected
     assert {"gitml/FORMAT.md", "gitml/README.md", "gitml/site_templates/README.md"} <= names
@@ -90,6 +96,7 @@ def test_wheel_works_without_the_checkout(installed, repo):
     assert listed["experiment"] == "churn"
     assert listed["params"] == {"lr": 0.1}
     assert listed["metrics"]["auc"]["last"] == 0.9
+    assert "action.yml" in run(installed / "gitml", "init", "--github", cwd=repo)
 
 
 @pytest.mark.slow

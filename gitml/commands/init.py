@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitml.commands.options import command
-from gitml.errors import RefusedError, RepositoryError
+from gitml.errors import RefusedError, RepositoryError, UsageError
 from gitml.names import visible
 
 if TYPE_CHECKING:
@@ -21,15 +21,45 @@ if TYPE_CHECKING:
 
 
 @command(
-    examples=["gitml init && git add .gitml/config.yaml", "gitml init --policy"],
-    exits=[4, 6, 10],
+    examples=[
+        "gitml init && git add .gitml/config.yaml",
+        "gitml init --policy",
+        "gitml init --github --owner @acme/ml-leads",
+    ],
+    exits=[4, 5, 6, 10],
 )
 @click.option(
     "--policy",
     is_flag=True,
     help="Write .gitml/policy.yaml instead: what it takes to put a model into a stage.",
 )
-def init(session: Session, *, policy: bool) -> None:
+@click.option(
+    "--github",
+    "host",
+    flag_value="github",
+    help="Write workflows for GitHub instead, that review and apply, and rules for tags.",
+)
+@click.option("--gitlab", "host", flag_value="gitlab", help="Write the same for GitLab CI.")
+@click.option(
+    "--owner",
+    "owners",
+    metavar="NAME",
+    multiple=True,
+    help="Who reviews policy, stages and workflows (CODEOWNERS); repeatable.",
+)
+@click.option(
+    "--actions",
+    metavar="OWNER/REPO@COMMIT",
+    help="Take gitml's actions from there; by default they are copied into the repository.",
+)
+def init(
+    session: Session,
+    *,
+    policy: bool,
+    host: str | None,
+    owners: tuple[str, ...],
+    actions: str | None,
+) -> None:
     """Write .gitml/config.yaml, where every setting is explained.
 
     Nothing else is made, an existing file is left as it is, and everything works
@@ -38,6 +68,14 @@ def init(session: Session, *, policy: bool) -> None:
     from gitml.registry.policy import FILE as POLICY
     from gitml.tracking.settings import FILE
 
+    if policy and host:
+        raise UsageError(
+            f"--policy and --{host} cannot be given together.", hint="one after the other"
+        )
+    if owners and not host:
+        raise UsageError("--owner is for --github and --gitlab.", hint="give one of them too")
+    if actions and host != "github":
+        raise UsageError("--actions is for --github.", hint="give it too, or leave both out")
     repository = session.here()
     top = repository.work_tree
     if top is None:
@@ -45,6 +83,11 @@ def init(session: Session, *, policy: bool) -> None:
             "A bare repository has no work tree for settings to lie in.",
             hint="cd to the repository of the code",
         )
+    if host:
+        from gitml.commands.setup_ci import set_up
+
+        set_up(session, top, host, owners=owners, actions=actions)
+        return
     name = POLICY if policy else FILE
     path = top / name
     shown = name if session.cwd().samefile(top) else str(path)

@@ -24,8 +24,14 @@ if TYPE_CHECKING:
 _MAY_APPROVE = frozenset(["admin", "maintain", "write"])
 _NOT_THERE = (404, 422)
 """How GitHub answers for a commit that it does not have."""
-_TAG_SAMPLES = ("churn@v1.0.0", "churn#production#1", "churn#production!#2")
-_TAG_RULES = frozenset(["creation", "update", "deletion"])
+_TAG_RULES = {
+    "churn@v1.0.0": frozenset(["update", "deletion"]),  # registering is for all who push
+    **dict.fromkeys(
+        ("churn@v1.0.0!", "churn#production#1", "churn#production!#2"),
+        frozenset(["creation", "update", "deletion"]),
+    ),
+}
+"""What must be guarded of a tag of each kind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +138,8 @@ def open_request(
 def tags_protected(host: Host | None, access: Access) -> bool | None:
     """Say whether rules guard every tag of the registry; None if that cannot be told.
 
-    Guarded is what active rulesets for tags do not let everybody create, move or delete.
+    Guarded is what active rulesets for tags do not let everybody move, delete or, but
+    for the tag of a version, create.
     """
     if host is None or host.kind != "github":
         return None
@@ -146,11 +153,11 @@ def tags_protected(host: Host | None, access: Access) -> bool | None:
         (sample, rule)
         for ruleset in whole
         if isinstance(ruleset, dict)
-        for sample in _TAG_SAMPLES
+        for sample in _TAG_RULES
         if _applies(ruleset, f"refs/tags/{sample}")
         for rule in _types(ruleset)
     }
-    return all((sample, rule) in held for sample in _TAG_SAMPLES for rule in _TAG_RULES)
+    return all((sample, rule) in held for sample, rules in _TAG_RULES.items() for rule in rules)
 
 
 def _holds(host: Host, access: Access, request: Request, path: str, blob: str | None) -> bool:

@@ -280,6 +280,8 @@ EVERY_TAG = ["refs/tags/**/*#*", "refs/tags/**/*@*"]
         (EVERY_TAG, {"enforcement": "evaluate"}, False),
         (EVERY_TAG, {"target": "branch"}, False),
         (EVERY_TAG, {"rules": ["deletion", "update"]}, False),
+        (EVERY_TAG, {"rules": ["creation", "update"]}, False),
+        (EVERY_TAG[:1], {}, False),
         (EVERY_TAG, {"exclude": ["refs/tags/churn@*"]}, False),
     ],
 )
