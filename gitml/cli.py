@@ -72,6 +72,11 @@ COMMANDS: dict[str, Entry] = {
         "Find",
         "Bring back the code that a run was made from, in a new folder.",
     ),
+    "audit": Entry(
+        "gitml.commands.audit",
+        "Models",
+        "Check that models are what was published, and say what mends them.",
+    ),
     "lineage": Entry(
         "gitml.commands.lineage",
         "Models",

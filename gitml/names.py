@@ -38,6 +38,8 @@ MODELS = "refs/gitml/models/"
 PACKAGES = "refs/gitml/packages/"
 UNPUBLISHED = "refs/gitml/unpublished/"
 TAGS = "refs/tags/"
+REPRODUCED = "@reproduced#"
+"""What stands after the slug in the tag of a reproduction."""
 
 MODEL_SLUG = re.compile(r"[a-z0-9]([a-z0-9_-]{0,98}[a-z0-9])?")
 STAGE_SLUG = re.compile(r"[a-z0-9]([a-z0-9_-]{0,38}[a-z0-9])?")
@@ -153,6 +155,11 @@ def version_tag(slug: str, version: str, *, deleted: bool = False) -> str:
 def stage_tag(slug: str, stage: str, n: int, *, unassign: bool = False) -> str:
     """Return the name of the tag of the ``n``-th event of a model's stages."""
     return f"{_checked_slug(slug)}#{check_stage(stage)}{'!' if unassign else ''}#{n}"
+
+
+def reproduction_tag(slug: str, n: int) -> str:
+    """Return the name of the tag of a model's ``n``-th reproduction, which GTO passes over."""
+    return f"{_checked_slug(slug)}{REPRODUCED}{n}"
 
 
 def remote_ref(remote: str, rest: str) -> str:

@@ -19,7 +19,16 @@ from tests.support import START, make_runs
 
 MOST = 6
 PLAIN = {"seconds": 60, "params": {"lr": 0.1, "depth": 3}, "requirements": "numpy==2.0\n"}
+POLICY = """\
+stages:
+  production:
+    - metric: metrics.auc >= current
+    - clean_source: true
+    - lineage: all
+    - registered_by: [ada@example.com]
+"""
 CALLS = {
+    "audit": [["audit"], ["audit", "fraud", "--json"]],
     "artifacts": [["artifacts", "ls", "files"], ["artifacts", "get", "files", "-o", "out"]],
     "completion": [["completion", "bash"]],
     "copy": [["copy", "r1"], ["copy", "s1", "-e", "other"]],
@@ -45,6 +54,11 @@ CALLS = {
     "models": [["models"], ["models", "--json"]],
     "note": [["note", "r1", "good"], ["note", "s1", "good"]],
     "pack": [["pack"]],
+    "policy check": [["policy", "check", "--at", "with-policy"]],
+    "policy explain": [
+        ["policy", "explain", "fraud", "production", "v1.0.0"],
+        ["policy", "explain", "fraud", "production", "v1.0.0", "--at", "with-policy", "--json"],
+    ],
     "purge": [["purge", "r1", "--yes"], ["purge", "s1", "--yes"]],
     "restore": [["restore", "r1", "s1"]],
     "rm": [["rm", "r1", "s1"]],
@@ -96,6 +110,10 @@ def many_runs(repo, git, number):
             yield ["pack"]
     for tag in ("fraud@v1.0.0", "fraud#production#1", "risk@v1.0.0", "risk@v1.1.0"):
         git(repo, "tag", "-a", "-m", "as GTO makes them", tag)
+    policy = git(repo, "hash-object", "-w", "--stdin", input=POLICY).strip()
+    folder = git(repo, "mktree", input=f"100644 blob {policy}\tpolicy.yaml\n").strip()
+    top = git(repo, "mktree", input=f"040000 tree {folder}\t.gitml\n").strip()
+    git(repo, "branch", "with-policy", git(repo, "commit-tree", "-m", "policy", top).strip())
     (repo.parent / "plot.txt").write_text("plot\n")
     yield ["log", "--name", "files", "--artifact", repo.parent / "plot.txt"]
 

@@ -1,0 +1,46 @@
+"""That whoever signed was allowed to, at that time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitml.names import TAGS, plural, visible
+from gitml.registry.checks.sight import Finding
+from gitml.registry.verify import Asked, verify_tags
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gitml.registry.checks.sight import Sight
+
+
+def check(sight: Sight) -> Iterator[Finding]:
+    """Yield signatures that do not count, and how many nobody here can judge."""
+    told = sight.told()
+    asked = [
+        Asked(sight.objects[name], name)
+        for name, tag in sight.parsed.items()
+        if tag.signature is not None and name in told
+    ]
+    unknown: dict[str, list[str]] = {}
+    answers = verify_tags(sight.repository, asked, sight.allowed)
+    for one, answer in zip(asked, answers, strict=True):
+        if answer.state == "unknown":
+            unknown.setdefault(answer.reason, []).append(one.name)
+        elif answer.state == "bad":
+            yield Finding(
+                kind="signature",
+                level="damage",
+                model=told[one.name][0].slug,
+                ref=TAGS + one.name,
+                text=f"The signature of {one.name} does not count: {answer.reason}.",
+                mend=f"if the key is a colleague's, add it to {visible(sight.allowed.origin, 80)} "
+                "with the time from which it was theirs; else find out whose it is",
+            )
+    for reason, names in unknown.items():
+        yield Finding(
+            kind="unverified",
+            level="note",
+            ref=TAGS + names[0],
+            text=f"{plural(len(names), 'signature')} cannot be judged: {reason}.",
+        )
