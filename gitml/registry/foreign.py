@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from gitml.errors import DamagedError
@@ -122,7 +121,8 @@ def _events(found: Iterable[_Found]) -> dict[str, list[Event]]:
 
 
 def _of_model(found: Sequence[_Found]) -> list[Event]:
-    ordered = sorted(found, key=lambda one: (one.tag.at or 0, one.name))
+    # Of one second versions come first, and then GTO goes by the alphabet.
+    ordered = sorted(found, key=lambda o: (o.tag.at or 0, o.says.stage is not None, o.name))
     at_commit: dict[str, str] = {}
     for one in ordered:  # of several versions of one commit the last counts
         if one.says.kind == "register" and one.says.version is not None:
@@ -142,9 +142,11 @@ def _same(event: Event, other: Event) -> bool:
 
 def _event(found: _Found, at_commit: Mapping[str, str]) -> Event | None:
     says, tag = found.says, found.tag
-    version = says.version or at_commit.get(tag.target)
-    if version is None and says.stage is not None:
-        return None  # a stage of a commit that is no version
+    version = says.version
+    if says.stage is not None:
+        version = at_commit.get(tag.target)
+        if version is None:
+            return None  # a stage of a commit that is no version
     assert tag.at is not None
     if tag.fields:
         try:
@@ -152,8 +154,9 @@ def _event(found: _Found, at_commit: Mapping[str, str]) -> Event | None:
         except DamagedError:
             pass
         else:
-            if (event.kind, event.stage) == (says.kind, says.stage):
-                return replace(event, version=event.version or version)
+            whole = event.kind == "unassign" or event.version == version
+            if (event.kind, event.stage) == (says.kind, says.stage) and whole:
+                return event
     return Event(
         kind=says.kind,
         at=tag.at,

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from gitml.names import VERSION
 from gitml.registry import semver
 
 if TYPE_CHECKING:
@@ -19,10 +18,8 @@ if TYPE_CHECKING:
 _NAME = r"[a-zA-Z0-9](?:[a-zA-Z0-9/_-]*[a-zA-Z0-9])?"
 _TAG = re.compile(
     rf"(?P<model>(?:[a-zA-Z0-9_./-]+=)?{_NAME})"
-    rf"(?:#(?P<stage>{_NAME})(?P<gone>!?)|@(?P<version>{{VERSION}})(?P<taken>!?)"
-    r"|@(?P<whole>deprecated|created))(?:#(?P<n>[0-9]{1,9}))?".replace(
-        "{VERSION}", re.sub(r"\((?!\?)", "(?:", VERSION.pattern) + r"(?:\+[0-9A-Za-z.-]+)?"
-    )
+    rf"(?:#(?P<stage>{_NAME})(?P<emptied>!?)|@(?P<version>v[0-9][0-9A-Za-z.+-]*)(?P<taken>!?)"
+    r"|@(?P<whole>deprecated|created))(?:#(?P<n>[0-9]{1,9}))?"
 )
 _KINDS = {"deprecated": "delete", "created": "create"}
 
@@ -45,14 +42,14 @@ def parse_tag_name(name: str) -> TagName | None:
     if "@" not in name and "#" not in name:
         return None
     found = _TAG.fullmatch(name)
-    if found is None:
+    if found is None or not semver.is_version(found["version"] or semver.FIRST):
         return None
     if found["whole"]:
         kind = _KINDS[found["whole"]]
     elif found["version"]:
         kind = "delete" if found["taken"] else "register"
     else:
-        kind = "unassign" if found["gone"] else "assign"
+        kind = "unassign" if found["emptied"] else "assign"
     return TagName(
         model=found["model"].replace("=", ":"),
         kind=kind,
@@ -67,27 +64,31 @@ def holders(events: Iterable[Event], stage: str) -> tuple[str, ...]:
 
     A version is in a stage for GTO until a tag says that *it* is not: of several the
     one assigned last is shown, and when that is taken out the one before it. Whoever
-    empties a stage therefore needs a tag for each of these.
+    empties a stage therefore needs a tag for each of these. Of those assigned in the
+    same second the one registered first is shown.
     """
-    assigned: dict[str, tuple[int, int]] = {}
+    since: dict[str, int] = {}
+    registered: dict[str, int] = {}
     gone: set[str] = set()
-    for nth, event in enumerate(events):
+    for event in events:
         version = event.version
         if version is None:
             continue
-        if event.kind == "assign" and event.stage == stage:
-            assigned.pop(version, None)
-            assigned[version] = (event.at, nth)
-        elif event.kind == "unassign" and event.stage == stage:
-            if "foreign" in event.extra:
-                assigned.pop(version, None)
-            else:  # one tag for each
-                assigned.clear()
+        if event.kind in {"register", "restore"}:
+            registered.setdefault(version, len(registered))
+            gone.discard(version)
         elif event.kind == "delete":
             gone.add(version)
-        elif event.kind in {"register", "restore"}:
-            gone.discard(version)
-    return tuple(sorted((v for v in assigned if v not in gone), key=assigned.__getitem__))
+        elif event.stage != stage:
+            continue
+        elif event.kind == "assign":
+            since[version] = event.at
+        elif "foreign" in event.extra:
+            since.pop(version, None)
+        else:  # gitml writes one tag for each that is there
+            since.clear()
+    held = [version for version in since if version in registered and version not in gone]
+    return tuple(sorted(held, key=lambda version: (since[version], -registered[version])))
 
 
 def stages_of(events: Sequence[Event]) -> dict[str, Event]:
@@ -103,8 +104,3 @@ def stages_of(events: Sequence[Event]) -> dict[str, Event]:
                 if (event.kind, event.stage, event.version) == ("assign", stage, version)
             )
     return found
-
-
-def latest(versions: Iterable[str]) -> str | None:
-    """Return the highest version, which GTO calls the latest, pre-releases not left out."""
-    return max(versions, key=semver.key, default=None)

@@ -59,7 +59,8 @@ def parse_fields(text: str) -> dict[str, str]:
     for line in (rest if blank else sentence).removesuffix("\n").split("\n"):
         key, colon, quoted = line.partition(": ")
         try:
-            value = json.loads(quoted) if colon and _KEY.fullmatch(key) else None
+            whole = colon and _KEY.fullmatch(key) and quoted[:1] == quoted[-1:] == '"'
+            value = json.loads(quoted) if whole else None
         except (ValueError, RecursionError):
             value = None
         if not isinstance(value, str) or key in fields:
