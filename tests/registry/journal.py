@@ -45,7 +45,7 @@ class Journal:
         tag = stage_tag(self.slug, stage, n, unassign=kind == "unassign")
         return self.add(kind, stage=stage, version=version, n=n, tags=(tag,), **facts)
 
-    def write(self, path, *, files=None, tip=None):
+    def write(self, path, *, files=None):
         """Write the journal and its tags; return the events with their commits.
 
         ``files`` maps the place of an event to the files of its commit.

@@ -243,10 +243,10 @@ def test_taken_over_through_a_remote(repo, git, bare_repo, tag, invoke):
     tag("churn@v1.0.0")
     git(repo, "push", "-q", "origin", "main")
     answer = invoke("import", "gto", cwd=repo)
-    assert (answer.code, answer.err) == (
-        4,
+    assert answer.code == 4
+    assert answer.err == (
         "error: origin does not have the tag churn@v1.0.0 as it is here.\n"
-        "  hint: git push origin 'refs/tags/churn@v1.0.0' and do it again\n",
+        "  hint: git push origin 'refs/tags/churn@v1.0.0' and do it again\n"
     )
     assert git(repo, "for-each-ref", "refs/gitml") == ""
     git(repo, "push", "-q", "origin", "churn@v1.0.0")

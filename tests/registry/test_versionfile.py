@@ -65,8 +65,14 @@ def test_a_version_is_read_as_it_was_written(load):
 
 def test_what_is_absent_is_left_out(load):
     bare = ModelVersion(
-        **{"model": "churn", "slug": "churn", "name": "v1.0.0", "number": 1, "created": START},
-        **{"author": AUTHOR, "digest": "sha256:" + "a" * 64, "size": 0},
+        model="churn",
+        slug="churn",
+        name="v1.0.0",
+        number=1,
+        created=START,
+        author=AUTHOR,
+        digest="sha256:" + "a" * 64,
+        size=0,
     )
     assert [*load_stored(dump_version(bare), "x")] == (
         "schema name slug version number created author size digest".split()
