@@ -51,6 +51,7 @@ COMMANDS: dict[str, Entry] = {
     "diff": Entry(
         "gitml.commands.diff", "Find", "Compare runs: metrics, params, data, packages and source."
     ),
+    "register": Entry("gitml.commands.register", "Models", "Register a version of a model."),
     "models": Entry("gitml.commands.models", "Models", "List the registered models."),
     "stages": Entry("gitml.commands.stages", "Models", "Show which version is in each stage."),
     "model": Entry("gitml.commands.model", "Models", "Show and change a model and its versions."),

@@ -1,0 +1,223 @@
+"""A version's files out of git, verified: into a new folder, or into an archive.
+
+Bytes come from git's objects as they are: no checkout, no filter, no attribute
+has a say. A folder gets its name only once every file in it has been verified.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import shutil
+from typing import TYPE_CHECKING
+
+from gitml.errors import DamagedError, InputError, NotFoundError, RefusedError
+from gitml.model import Artifact
+from gitml.names import check_path, visible
+from gitml.registry.candidate import PACKAGE, package_places, package_ref
+from gitml.registry.package import check_members, members_of, package_digest, scan
+from gitml.reproduce.place import check_folder
+from gitml.store import lfs
+from gitml.store.artifacts import INLINE_LIMIT, kept_path, large_chunks, lfs_path
+from gitml.store.remote import fetch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from gitml.registry.values import ModelVersion, PackageFile, Version
+    from gitml.store.git import Repository
+
+_DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
+
+
+class Contents:
+    """The bytes of a version's files; what is not here is fetched from the remote."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        version: Version,
+        facts: ModelVersion,
+        remote: str | None = None,
+    ) -> None:
+        """Look at what there is; raise `DamagedError` if the files cannot be a package."""
+        self._repository = repository
+        self._commit = version.attached or version.commit
+        self._facts = facts
+        self._remote = remote
+        self._ref = package_ref(facts) if facts.files else None
+        self._places = package_places(facts.files)
+        _check_listed(version, facts)
+
+    def fetch(self) -> bool:
+        """Bring what is not here yet, and only that version's; return whether anything was.
+
+        Raises `NotFoundError` if there is no remote that could have it.
+        """
+        came = False
+        if self._ref is not None and self._missing_blobs():
+            self._bring(self._ref)
+            came = True
+        large = [f for f in self._facts.files if f.store == "lfs" and not self._is_here(f)]
+        if large:
+            if self._remote is None:
+                raise self._nowhere(large[0].path)
+            assert self._ref is not None
+            commit = self._repository.resolve(f"{self._ref}^{{commit}}")
+            if commit is None:
+                self._bring(self._ref)
+                commit = self._repository.resolve(f"{self._ref}^{{commit}}")
+            assert commit is not None
+            lfs.download(self._repository, self._remote, commit)
+            came = True
+        return came
+
+    def _missing_blobs(self) -> bool:
+        needed = [f for f in self._facts.files if f.store == "git"]
+        found = self._repository.resolve(f"{self._ref}^{{commit}}")
+        return bool(needed) and found is None
+
+    def _bring(self, ref: str) -> None:
+        if self._remote is None:
+            raise self._nowhere("the package")
+        # A pattern: a ref that is not there is then no failure of its own.
+        fetch(self._repository, self._remote, [f"+{ref}*:{ref}*"], None)
+        if self._repository.resolve(f"{ref}^{{commit}}") is None:
+            raise NotFoundError(
+                f"{visible(self._remote, 80)} does not have the package of {self._title}",
+                hint="whoever registered it may have it: gitml model publish sends it",
+            )
+
+    @property
+    def _title(self) -> str:
+        return f"{visible(self._facts.model, 80)} {self._facts.name}"
+
+    def _nowhere(self, what: str) -> NotFoundError:
+        return NotFoundError(
+            f"The content of {visible(what, 80)} of {self._title} is not on this machine.",
+            hint="it is where it was registered, or on a remote: git remote add origin URL",
+        )
+
+    def _is_here(self, file: PackageFile) -> bool:
+        places = (lfs_path(self._repository, file.sha256), kept_path(self._repository, file.sha256))
+        return any(place.is_file() for place in places)
+
+    def read(self, file: PackageFile) -> Iterator[bytes]:
+        """Yield a file's bytes; raise `DamagedError`, by their end, if they are wrong.
+
+        Raises `NotFoundError` for what was not fetched.
+        """
+        if file.store == "lfs":
+            pieces = large_chunks(
+                self._repository, Artifact(path=file.path, sha256=file.sha256, store="lfs")
+            )
+        else:
+            pieces = iter([self._small(file)])
+        digest, size = hashlib.sha256(), 0
+        for piece in pieces:
+            digest.update(piece)
+            size += len(piece)
+            if size > file.size:
+                break
+            yield piece
+        if size != file.size or digest.hexdigest() != file.sha256:
+            raise DamagedError(
+                f"{visible(file.path, 80)} of {self._title} is not what was registered.",
+                hint=f"gitml audit {self._facts.slug} looks for what else was changed",
+            )
+
+    def _small(self, file: PackageFile) -> bytes:
+        if file.store == "tag":
+            revision = f"{self._commit}:{PACKAGE}{file.path}"
+        else:
+            revision = f"{self._ref}:{self._places[file.path]}"
+        found = self._repository.objects().get(revision, limit=INLINE_LIMIT)
+        if found is None or found.kind != "blob":
+            raise DamagedError(
+                f"The content of {visible(file.path, 80)} of {self._title} is missing.",
+                hint=f"gitml audit {self._facts.slug} looks for what else is",
+            )
+        return found.data
+
+
+def _check_listed(version: Version, facts: ModelVersion) -> None:
+    """Raise unless the list of files is one that `register` could have written."""
+    if not facts.files:
+        raise NotFoundError(
+            f"{visible(facts.model, 80)} {version.name} has no package.",
+            hint=f"gitml register --attach {version.title} --path DIR gives it one",
+        )
+    try:
+        check_members(file.path for file in facts.files)
+    except InputError as error:
+        raise DamagedError(f"The package of {version.title} cannot be: {error.message}") from None
+    found = package_digest(facts.files)
+    if found != facts.digest or (version.digest is not None and version.digest != found):
+        raise DamagedError(
+            f"The files of {version.title} are not those of its digest.",
+            hint=f"gitml audit {version.model} says what was changed",
+        )
+
+
+def check_expected(facts: ModelVersion, expected: str | None) -> None:
+    """Raise `DamagedError` unless the version has the digest that somebody expects.
+
+    Raises `InputError` for what is no digest.
+    """
+    if expected is None:
+        return
+    found = _DIGEST.fullmatch(expected.strip())
+    if found is None:
+        raise InputError(
+            f"{visible(expected, 80)!r} is not a digest.",
+            hint="a digest is sha256: and 64 hex digits; gitml model show has it",
+        )
+    if facts.digest != f"sha256:{found[1]}":
+        raise DamagedError(
+            f"{visible(facts.model, 80)} {facts.name} has the digest {facts.digest}, "
+            f"and sha256:{found[1]} was expected.",
+            hint="the reference names another version than the one that was meant",
+        )
+
+
+def pull(contents: Contents, facts: ModelVersion, folder: Path) -> bool:
+    """Write a version's files into a new folder; return False if it has them already.
+
+    An empty folder counts as new. Raises `RefusedError` for one with anything else
+    in it, and what `Contents.read` raises; the folder is not there then.
+    """
+    check_folder(folder.parent)
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise RefusedError(
+            f"{visible(str(folder))} is not a folder.", hint="name another one with -o DIR"
+        )
+    if folder.is_dir() and any(folder.iterdir()):
+        if _holds(folder, facts):
+            return False
+        raise RefusedError(
+            f"{visible(str(folder))} has other files in it.", hint="name a new folder with -o DIR"
+        )
+    contents.fetch()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = folder.with_name(f".gitml-{secrets.token_hex(8)}.tmp")
+    try:
+        part.mkdir()
+        for file in facts.files:
+            place = part / check_path(file.path, "package")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with place.open("xb") as stream:
+                stream.writelines(contents.read(file))
+        part.replace(folder)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    return True
+
+
+def _holds(folder: Path, facts: ModelVersion) -> bool:
+    try:
+        return package_digest(members_of(scan([folder]))) == facts.digest
+    except InputError:
+        return False
