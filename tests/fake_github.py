@@ -30,6 +30,7 @@ class FakeGitHub:
         self.of_commit = {}
         self.permissions = {}
         self.rulesets = []
+        self.comments = {}
         self.asked = []
         self.failures = []
         """(status, headers, body) of the next answers, first come first."""
@@ -103,6 +104,9 @@ class FakeGitHub:
             (r"pulls/(\d+)/files", ["GET"], lambda m, *_: (200, self.files.get(int(m[1]), []))),
             (r"pulls/(\d+)/reviews", ["GET"], lambda m, *_: (200, self.reviews.get(int(m[1]), []))),
             (r"collaborators/(.+)/permission", ["GET"], self._permission),
+            (r"issues/(\d+)/comments", ["GET"], self._comments),
+            (r"issues/(\d+)/comments", ["POST"], self._comment),
+            (r"issues/comments/(\d+)", ["PATCH"], self._edit),
             (r"rulesets", ["GET"], lambda *_: (200, [self._head_of(r) for r in self.rulesets])),
             (r"rulesets/(\d+)", ["GET"], lambda m, *_: (200, self.rulesets[int(m[1]) - 1])),
         ]
@@ -133,6 +137,25 @@ class FakeGitHub:
         if found[1] not in self.permissions:
             return 404, {"message": "Not Found"}
         return 200, {"permission": self.permissions[found[1]], "user": {"login": found[1]}}
+
+    def _comments(self, found, _query, _body):
+        return 200, self.comments.get(int(found[1]), [])
+
+    def _comment(self, found, _query, body):
+        return 201, self.add_comment(int(found[1]), body["body"], "github-actions[bot]")
+
+    def add_comment(self, number, text, login):
+        """Add a comment to a request."""
+        made = {"id": sum(map(len, self.comments.values())) + 1, "user": {"login": login}}
+        made["body"] = text
+        self.comments.setdefault(number, []).append(made)
+        return made
+
+    def _edit(self, found, _query, body):
+        every = [comment for several in self.comments.values() for comment in several]
+        (edited,) = [comment for comment in every if comment["id"] == int(found[1])]
+        edited["body"] = body["body"]
+        return 200, edited
 
     @staticmethod
     def _head_of(ruleset):
@@ -177,7 +200,7 @@ def running():
             self.end_headers()
             self.wfile.write(raw)
 
-        do_GET = do_POST = _serve  # noqa: N815 - the names that http.server calls
+        do_GET = do_PATCH = do_POST = _serve  # noqa: N815 - the names that http.server calls
 
         def log_message(self, *_):
             pass

@@ -1,0 +1,213 @@
+"""A git host in a folder: a bare remote, requests, merges, and workflows run by act.
+
+act (https://github.com/nektos/act) executes the jobs on this machine, in a scratch
+folder each. Of GitHub itself the REST API is `tests.fake_github`, on loopback; the one
+action of others that is executed, actions/checkout, has a stand-in beside this file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.fake_github import TOKEN
+
+HERE = Path(__file__).parent
+REPOSITORY = "team/churn"
+NOBODY = "0" * 40
+
+
+def find_act():
+    """Return the path of act, or skip."""
+    beside = Path(sys.executable).parent / "act"
+    found = str(beside) if beside.exists() else shutil.which("act")
+    return found or pytest.skip("act is not installed (pip install -e '.[dev]')")
+
+
+@dataclass
+class Ran:
+    """What a run of workflows left behind."""
+
+    results: dict = field(default_factory=dict)
+    """Names of jobs (with the number of a matrix) and how each ended."""
+    outputs: dict = field(default_factory=dict)
+    """Outputs of steps by name; the last one counts."""
+    summary: str = ""
+    """What the steps put into the summary."""
+    log: str = ""
+    """What the scripts printed."""
+
+    @property
+    def events(self):
+        """The output ``events`` of apply, as (model, stage, version)."""
+        listed = json.loads(self.outputs["events"])
+        return [(e["model"], e["stage"], e["version"]) for e in listed]
+
+
+@dataclass
+class GitHost:
+    """A repository on the host, and somebody's clone of it."""
+
+    place: Path
+    git: object
+    api: object = None
+    """A `FakeGitHub`, or None where the host's API cannot be reached."""
+    secrets: dict = field(default_factory=dict)
+
+    @property
+    def bare(self):
+        return self.place / "churn.git"
+
+    @property
+    def clone(self):
+        """The clone of a person."""
+        return self.place / "clone"
+
+    def tip(self, ref="main"):
+        return self.git(self.bare, "rev-parse", ref).strip()
+
+    def tags(self, pattern="*"):
+        return self.git(self.bare, "tag", "--list", pattern).split()
+
+    def commit(self, branch, files, message="change", *, start="origin/main"):
+        """Commit files (None: removed) on a branch of the clone, and push it."""
+        self.git(self.clone, "fetch", "--quiet", "origin")
+        self.git(self.clone, "checkout", "--quiet", "-B", branch, start)
+        for path, text in files.items():
+            place = self.clone / path
+            if text is None:
+                place.unlink()
+            else:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_text(text)
+        self.git(self.clone, "add", "--all", ".")
+        self.git(self.clone, "commit", "--quiet", "-m", message)
+        self.git(self.clone, "push", "--quiet", "--force", "origin", branch)
+        return self.git(self.clone, "rev-parse", "HEAD").strip()
+
+    def request(self, branch, number=1, *, fork=False):
+        """Open a request, run its workflows, and return what they did."""
+        head, base = self.tip(branch), self.tip()
+        self.git(self.bare, "update-ref", f"refs/pull/{number}/head", head)
+        merge = self._merged(branch, "merge")
+        self.git(
+            self.clone, "push", "--quiet", "--force", self.bare, f"{merge}:refs/pull/{number}/merge"
+        )
+        whose = "somebody/churn" if fork else REPOSITORY
+        payload = {
+            "action": "opened",
+            "number": number,
+            "pull_request": {
+                "number": number,
+                "head": {"ref": branch, "sha": head, "repo": {"full_name": whose}},
+                "base": {"ref": "main", "sha": base, "repo": {"full_name": REPOSITORY}},
+            },
+        }
+        return self.run("pull_request", payload, at=merge, workflow="gitml-review.yml")
+
+    def merge(self, branch, how="merge"):
+        """Merge a branch as the host does, and return (before, after) of the protected one."""
+        before = self.tip()
+        after = self._merged(branch, how)
+        self.git(self.clone, "push", "--quiet", self.bare, f"{after}:refs/heads/main")
+        return before, after
+
+    def _merged(self, branch, how):
+        self.git(self.clone, "fetch", "--quiet", "origin")
+        self.git(self.clone, "checkout", "--quiet", "--detach", "origin/main")
+        if how == "merge":
+            self.git(self.clone, "merge", "--quiet", "--no-ff", "-m", "merge", f"origin/{branch}")
+        elif how == "squash":
+            self.git(self.clone, "merge", "--quiet", "--squash", f"origin/{branch}")
+            self.git(self.clone, "commit", "--quiet", "-m", "squashed")
+        else:
+            self.git(self.clone, "checkout", "--quiet", "--detach", f"origin/{branch}")
+            self.git(self.clone, "rebase", "--quiet", "--force-rebase", "origin/main")
+        return self.git(self.clone, "rev-parse", "HEAD").strip()
+
+    def push(self, before, after, **more):
+        """Run what a push to the protected branch starts; an old run run again just the same."""
+        payload = {"before": before, "after": after, "ref": "refs/heads/main"}
+        return self.run("push", payload, at=after, workflow="gitml-apply.yml", **more)
+
+    def by_hand(self, **inputs):
+        payload = {"inputs": inputs, "ref": "refs/heads/main"}
+        return self.run("workflow_dispatch", payload, at=self.tip(), workflow="gitml-apply.yml")
+
+    def run(self, event, payload, *, at, workflow, env=None):
+        """Run the workflow as it is in the commit ``at``."""
+        folder = self.place / f"run-{len(list(self.place.glob('run-*')))}"
+        self.git(self.place, "clone", "--quiet", "--no-checkout", self.bare, folder)
+        self.git(folder, "fetch", "--quiet", "origin", at)
+        self.git(folder, "checkout", "--quiet", "-B", "main", at)
+        self.git(folder, "remote", "set-url", "origin", f"https://github.com/{REPOSITORY}")
+        file = self.place / f"{folder.name}.json"
+        whole = {"repository": {"full_name": REPOSITORY, "default_branch": "main"}, **payload}
+        file.write_text(json.dumps(whole))
+        command = [find_act(), event, "--json", "--directory", folder, "--eventpath", file]
+        command += ["--workflows", folder / ".github" / "workflows" / workflow]
+        command += ["--platform", "ubuntu-24.04=-self-hosted", "--no-skip-checkout"]
+        command += ["--action-offline-mode", "--no-cache-server"]
+        command += ["--action-cache-path", self.place / "act"]
+        command += ["--env", f"REMOTE_OF_THE_TEST=file://{self.bare}"]
+        for used in {
+            u for path in folder.rglob("*.yml") for u in CHECKOUT.findall(path.read_text())
+        }:
+            command += ["--local-repository", f"{used}={HERE / 'checkout'}"]
+        given = {**self.secrets}
+        if self.api is not None:
+            command += ["--env", f"GITHUB_API_URL={self.api.api}"]
+            given["GITHUB_TOKEN"] = TOKEN
+        for name, value in given.items():
+            command += ["--secret", f"{name}={value}"]
+        for name, value in (env or {}).items():
+            command += ["--env", f"{name}={value}"]
+        done = subprocess.run(
+            [*map(str, command)],
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return _read(done)
+
+    def _environment(self):
+        """Return what the runner has: gitml on its path, and who runs it."""
+        tools = self.place / "tools"
+        if not tools.exists():
+            tools.mkdir()
+            (tools / "gitml").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m gitml "$@"\n')
+            (tools / "gitml").chmod(0o755)
+        path = os.environ.get("PYTHONPATH", "")
+        return {
+            **os.environ,
+            "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(HERE.parents[1]), path])),
+        }
+
+
+CHECKOUT = re.compile(r"actions/checkout@[0-9a-f]{40}")
+
+
+def _read(done):
+    ran = Ran()
+    for line in done.stdout.splitlines():
+        told = json.loads(line)
+        if "jobResult" in told:
+            ran.results[told["job"].partition("/")[2]] = told["jobResult"]
+        elif told.get("command") == "set-output":
+            ran.outputs[told["name"]] = told["arg"]
+        elif told.get("command") == "summary":
+            ran.summary = told["content"]
+        elif told.get("raw_output"):
+            ran.log += told["msg"]
+    assert ran.results, done.stdout + done.stderr
+    return ran
