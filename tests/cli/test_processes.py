@@ -64,6 +64,7 @@ CALLS = {
     "rm": [["rm", "r1", "s1"]],
     "run": [["run", "--", sys.executable, "-c", "pass"]],
     "show": [["show", "r1"], ["show", "s1", "--history"], ["show", "latest", "--json"]],
+    "site": [["site", "build", "-o", "pages"]],
     "source": [["source", "r1", "-o", "code"], ["source", "r1", "--list"]],
     "stages": [["stages"], ["stages", "fraud", "--json"]],
     "sql": [["sql", "select count(*) from runs"]],

@@ -1,0 +1,1 @@
+"""A report of static pages: gather runs, make contexts, render, write what changed."""

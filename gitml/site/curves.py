@@ -1,0 +1,213 @@
+"""Points of many runs, read in bulk and thinned to what a chart can show."""
+
+from __future__ import annotations
+
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from gitml.errors import GitmlError
+from gitml.store.history import history
+from gitml.store.objects import parse_tree
+from gitml.store.points import Collector, read_segment
+from gitml.store.state import SEGMENT_LIMIT, is_merged
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+
+    from gitml.model import Point, Run
+    from gitml.store.git import Repository
+
+_TREE_LIMIT = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """One metric of one run."""
+
+    count: int
+    """How many points there are."""
+    steps: tuple[int, ...]
+    """Steps of the points that are kept."""
+    seconds: tuple[float, ...]
+    """Seconds since the start of the run."""
+    values: tuple[float, ...]
+    """Values; NaN and infinities are as they were recorded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curves:
+    """The points of a run, as a chart shows them."""
+
+    series: Mapping[str, Series] = field(default_factory=dict)
+    """By metric."""
+    problem: str | None = None
+    """A sentence on why there are none, if they cannot be read."""
+
+
+def read_curves(
+    store: Repository, runs: Sequence[Run], made_of: Mapping[str, str], most: int
+) -> Iterator[Curves]:
+    """Yield the points of each run, at most ``most`` of each metric, in order.
+
+    The extremes of what is left out stay. Runs of a single copy are read from two
+    ``git cat-file`` however many there are; the others one by one.
+    """
+    width = store.oid_width
+    trees = {run.id: made_of.get(run.id, "") for run in runs if run.metrics}
+    alone = [run.id for run in runs if len(trees.get(run.id, "")) == width]
+    segments = _segments(store, [trees[run_id] for run_id in alone])
+    plans = dict(zip(alone, segments, strict=True))
+    blobs = [oid for run in runs for oid in plans.get(run.id) or ()]
+    with closing(_contents(store, blobs)) as contents:
+        for run in runs:
+            oids = plans.get(run.id)
+            found = list(islice(contents, len(oids or ()))) if oids else []
+            try:
+                yield _curves(store, run, found, most)
+            except GitmlError as error:
+                yield Curves(problem=error.message)
+            except (ValueError, OverflowError):
+                yield Curves(problem="The points of this run cannot be read.")
+
+
+def _segments(store: Repository, trees: Sequence[str]) -> list[list[str]]:
+    """Return the oids of the merged segments of run trees, none where there are others."""
+    listed: list[list[str]] = []
+    if not trees:
+        return listed
+    for found in store.bulk([f"{tree}:metrics" for tree in trees], _TREE_LIMIT):
+        entries = []
+        if found is not None and found.kind == "tree":
+            with suppress(ValueError, IndexError):
+                entries = parse_tree(found.data, store.oid_width // 2)
+        merged = is_merged(entry.name for entry in entries)
+        listed.append([e.oid for e in sorted(entries, key=lambda e: e.name)] if merged else [])
+    return listed
+
+
+def _contents(store: Repository, oids: Sequence[str]) -> Generator[bytes | None]:
+    if oids:
+        for found in store.bulk(oids, SEGMENT_LIMIT):
+            yield found.data if found is not None and found.kind == "blob" else None
+
+
+def _curves(store: Repository, run: Run, found: Sequence[bytes | None], most: int) -> Curves:
+    if not run.metrics:
+        return Curves()
+    segments = [data for data in found if data is not None]
+    if segments and len(segments) == len(found):
+        quick = _quickly(run, segments, most)
+        if quick is not None:
+            return quick
+        points: Iterable[Point] = (
+            point for data in segments for point in read_segment(data, "a segment")
+        )
+    else:
+        points = history(store, run.id)
+    return _slowly(run, points, most)
+
+
+def _quickly(run: Run, segments: Sequence[bytes], most: int) -> Curves | None:
+    """Return the curves of segments that are as gitml writes them, None of others.
+
+    The metrics lie there in order, and their summaries tell how many rows each has:
+    only the rows that are kept are taken apart.
+    """
+    if any("," in name or '"' in name or "\n" in name for name in run.metrics):
+        return None
+    lines: list[str] = []
+    series: dict[str, Series] = {}
+    waiting = iter(segments)
+    for name in sorted(run.metrics):
+        count = run.metrics[name].count
+        keeper = _Keeper(run.created, count, most)
+        taken = 0
+        while taken < count:
+            if not lines:
+                data = next(waiting, None)
+                if data is None:
+                    return None
+                lines = data.decode("utf-8").splitlines()[1:]
+            part, lines = lines[: count - taken], lines[count - taken :]
+            prefix = f"{name},"
+            if not part or not (part[0].startswith(prefix) and part[-1].startswith(prefix)):
+                return None
+            keeper.take(part)
+            taken += len(part)
+        series[name] = keeper.series()
+    return None if lines or next(waiting, None) is not None else Curves(series=series)
+
+
+class _Keeper:
+    """Keeps what a chart shows of the rows of a metric."""
+
+    def __init__(self, start: int, count: int, most: int) -> None:
+        self._start, self._count, self._most = start, count, most
+        self._steps: list[int] = []
+        self._seconds: list[float] = []
+        self._values: list[float] = []
+
+    def take(self, rows: Sequence[str]) -> None:
+        """Take rows that follow those before, as many as there are in a segment."""
+        if self._count <= self._most:
+            for row in rows:
+                self._keep(row)
+            return
+        values = [float(row[row.rindex(",") + 1 :]) for row in rows]
+        for at in thinned(values, max(2, self._most * len(rows) // self._count)):
+            self._keep(rows[at])
+
+    def _keep(self, row: str) -> None:
+        _, step, time, value = row.rsplit(",", 3)
+        self._steps.append(int(step))
+        self._seconds.append((int(time) - self._start) / 1000)
+        self._values.append(float(value))
+
+    def series(self) -> Series:
+        """Return what was kept."""
+        return Series(
+            count=self._count,
+            steps=tuple(self._steps),
+            seconds=tuple(self._seconds),
+            values=tuple(self._values),
+        )
+
+
+def _slowly(run: Run, points: Iterable[Point], most: int) -> Curves:
+    """Return the curves of points in order, whatever wrote them."""
+    rows: dict[str, list[str]] = {}
+    collector = Collector()
+    collector.add_all(points)
+    try:
+        for name, step, time, value in collector.points():
+            rows.setdefault(name, []).append(f",{step},{time},{value!r}")
+    finally:
+        collector.close()
+    series = {}
+    for name, found in sorted(rows.items()):
+        keeper = _Keeper(run.created, len(found), most)
+        keeper.take(found)
+        series[name] = keeper.series()
+    return Curves(series=series)
+
+
+def thinned(values: Sequence[float], most: int) -> list[int]:
+    """Return at most ``most`` places of ``values``: both ends, and the extremes between.
+
+    Each of ``(most - 2) / 2`` slices of the same length gives its least and its
+    greatest value, in their order, so that no peak is lost.
+    """
+    last = len(values) - 1
+    if len(values) <= most:
+        return list(range(len(values)))
+    slices = (most - 2) // 2
+    kept = [0]
+    for nth in range(slices):
+        start, end = 1 + nth * (last - 1) // slices, 1 + (nth + 1) * (last - 1) // slices
+        part = [(v, at) for at, v in enumerate(values[start:end], start) if v == v]  # noqa: PLR0124
+        if part:
+            low, high = min(part)[1], max(part)[1]
+            kept += sorted({low, high})
+    return [*kept, last]

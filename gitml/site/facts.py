@@ -1,0 +1,139 @@
+"""Values, times and curves as pages show them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from gitml.model import iso
+from gitml.site.pages import Curve, Moment
+from gitml.words import exact, number
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gitml.model import Json
+
+ABSENT = "–"
+LONGEST = 300
+"""Characters of a value, beyond which it is cut."""
+SPARK_WIDTH, SPARK_HEIGHT, SPARK_POINTS = 88, 22, 24
+LEVELS = "0123456789abcdefghijklmnopqrstuv"
+"""Heights of a sparkline's points, the lowest first; ``-`` is a gap."""
+
+
+def moment(ms: int) -> Moment:
+    """Return a time in milliseconds as pages show it."""
+    text = iso(ms)
+    return Moment(iso=text, text=f"{text[:16].replace('T', ' ')} UTC")
+
+
+def shown(value: Json) -> str:
+    """Return a value as text: numbers with six significant digits, lists as JSON."""
+    if value is None:
+        return ABSENT
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return number(value)
+    text = exact(value)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
+def spark_of(values: Sequence[float]) -> str:
+    """Return a series as at most 24 characters of `LEVELS`: where it had got to, evenly."""
+    if len(values) > SPARK_POINTS:
+        last = len(values) - 1
+        values = [values[round(at * last / (SPARK_POINTS - 1))] for at in range(SPARK_POINTS)]
+    finite = [v for v in values if math.isfinite(v)]
+    if len(finite) < 2:  # noqa: PLR2004 - a line takes two
+        return ""
+    low, high = min(finite), max(finite)
+    scale = high - low
+    if not scale or not math.isfinite(scale):
+        return "".join("g" if math.isfinite(v) else "-" for v in values)
+    top = len(LEVELS) - 1
+    return "".join(
+        LEVELS[round((v - low) / scale * top)] if math.isfinite(v) else "-" for v in values
+    )
+
+
+def spark_path(levels: str) -> str:
+    """Return the SVG path of a sparkline in a view box of 88 by 22."""
+    gap = (SPARK_WIDTH - 4) / max(len(levels) - 1, 1)
+    path, pen = [], "M"
+    for at, level in enumerate(levels):
+        if level == "-":
+            pen = "M"
+            continue
+        y = SPARK_HEIGHT - 2 - LEVELS.index(level) * (SPARK_HEIGHT - 4) / (len(LEVELS) - 1)
+        path.append(f"{pen}{2 + at * gap:.0f} {y:.0f}")
+        pen = "L"
+    return "".join(path)
+
+
+def curve_of(xs: Sequence[float], ys: Sequence[float], most: int = 60) -> Curve | None:
+    """Return a drawing of a series with at most ``most`` points; None of less than two."""
+    points = [(x, y) for x, y in zip(xs, ys, strict=True) if math.isfinite(y) and math.isfinite(x)]
+    if len(points) < 2:  # noqa: PLR2004 - a line takes two
+        return None
+    if len(points) > most:
+        last = len(points) - 1
+        points = [points[round(at * last / (most - 1))] for at in range(most)]
+    width, height = 400, 150
+    left, right = points[0][0], points[-1][0]
+    low, high = min(y for _, y in points), max(y for _, y in points)
+    along, up = right - left, high - low
+    path = "L".join(
+        f"{(x - left) / along * width if along else 0:.0f} "
+        f"{height - ((y - low) / up if up and math.isfinite(up) else 0.5) * height:.0f}"
+        for x, y in points
+    )
+    return Curve(
+        path=f"M{path}",
+        width=width,
+        height=height,
+        low=number(low),
+        high=number(high),
+        first=number(left),
+        last=number(right),
+    )
+
+
+def progress_of(values: Sequence[float], goal: str) -> Curve | None:
+    """Return values in their order as dots, and the best so far as a line of steps."""
+    finite = [v for v in values if math.isfinite(v)]
+    if len(finite) < 2:  # noqa: PLR2004 - one run is no progress
+        return None
+    width, height = 600, 120
+    low, high = min(finite), max(finite)
+    scale = high - low
+    gap = width / (len(values) - 1)
+    dots, path = [], ""
+    best = math.nan
+    for at, value in enumerate(values):
+        if not math.isfinite(value):
+            continue
+        x, y = round(at * gap), _height(value, low, scale, height)
+        dots.append((float(x), float(y)))
+        better = value < best if goal == "min" else value > best
+        if not path:
+            path, best = f"M{x} {y}", value
+        elif better:
+            path += f"H{x}V{y}"
+            best = value
+    most = 250
+    if len(dots) > most:
+        last = len(dots) - 1
+        dots = [dots[round(at * last / (most - 1))] for at in range(most)]
+    return Curve(
+        path=f"{path}H{width}",
+        width=width,
+        height=height,
+        low=number(low),
+        high=number(high),
+        dots=tuple(dots),
+    )
+
+
+def _height(value: float, low: float, scale: float, height: int) -> int:
+    part = (value - low) / scale if scale and math.isfinite(scale) else 0.5
+    return round(height - part * height)

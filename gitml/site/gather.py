@@ -1,0 +1,161 @@
+"""What the site is made from: runs as they may be shown, and what they have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gitml.query.columns import leading_metrics
+from gitml.query.goals import default_goal
+from gitml.site import urls
+from gitml.site.facts import moment
+from gitml.site.hosts import host_of
+from gitml.site.pages import Frame, Tab
+from gitml.site.redact import redacted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from gitml.model import Run
+    from gitml.query.index import Index
+    from gitml.site.hosts import Host
+
+MAX_POINTS = 500
+"""Points of a series that a page gets, unless more are asked for."""
+SYSTEM = ("system/", "system.")
+"""What metrics of the machine begin with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What somebody asked for."""
+
+    title: str | None = None
+    """The title of the site; by default the name of the repository that runs came from."""
+    base_url: str | None = None
+    """Where the site will be on the web."""
+    experiments: tuple[str, ...] = ()
+    """Only runs of these experiments; all if there are none."""
+    where: str | None = None
+    """Only runs for which this holds."""
+    max_points: int = MAX_POINTS
+    """Points of a series, beyond which it is thinned."""
+    redact: bool = True
+    """Whether addresses, host names, home folders and credentials are left out."""
+    templates: Path | None = None
+    """A folder whose files come before gitml's own templates."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """Runs, newest first, and what is said of all of them."""
+
+    runs: Sequence[Run]
+    """As they may be shown."""
+    made_of: Mapping[str, str]
+    """What each was read from, by id."""
+    keys: Mapping[str, str]
+    """How the site calls each, by id."""
+    goals: Mapping[str, str]
+    """``min`` or ``max`` for each metric."""
+    leading: Sequence[str]
+    """Metrics by how much they tell."""
+    hosts: Mapping[str, Host | None] = field(default_factory=dict)
+    """The web pages of each remote that a run names."""
+
+    @property
+    def curve_metric(self) -> str | None:
+        """The metric whose curve stands in the table: the first that has several points."""
+        for name in self.leading:
+            if any(run.metrics[name].count > 1 for run in self.runs if name in run.metrics):
+                return name
+        return None
+
+    def experiments(self) -> dict[str, list[Run]]:
+        """Return the runs of each experiment, those with the newest runs first."""
+        found: dict[str, list[Run]] = {}
+        for run in self.runs:
+            found.setdefault(run.experiment, []).append(run)
+        return found
+
+
+def gather(index: Index, options: Options) -> Gathered:
+    """Return what the index holds of what was asked for.
+
+    Raises `NotFoundError` for an experiment that does not exist, `InputError` for
+    an expression that means nothing.
+    """
+    found: dict[str, Run] = {}
+    for experiment in options.experiments or (None,):
+        found |= {r.id: r for r in index.search(where=options.where, experiment=experiment)}
+    runs = sorted(found.values(), key=lambda run: (-run.created, run.id))
+    made_of = index.made_of()
+    if options.redact:
+        runs = [redacted(run) for run in runs]
+    return Gathered(
+        runs=runs,
+        made_of={run.id: made_of.get(run.id, "") for run in runs},
+        keys=urls.run_keys(run.id for run in runs),
+        goals=_goals(runs),
+        leading=[name for name in leading_metrics(runs) if not name.startswith(SYSTEM)],
+        hosts={remote: host_of(remote) for remote in {r.source.remote for r in runs} if remote},
+    )
+
+
+def _goals(runs: Sequence[Run]) -> dict[str, str]:
+    """Return ``min`` or ``max`` by metric: what was said last, else what the name tells."""
+    stated: dict[str, str] = {}
+    names: dict[str, None] = {}
+    for run in runs:
+        for name, metric in run.metrics.items():
+            names[name] = None
+            if metric.goal:
+                stated.setdefault(name, metric.goal)
+    return {name: stated.get(name) or default_goal(name) for name in sorted(names)}
+
+
+class Frames:
+    """Makes the frame of each page."""
+
+    def __init__(self, gathered: Gathered, options: Options, version: str) -> None:
+        """Remember what all pages have in common."""
+        self._title = options.title or default_title(gathered)
+        self._base = options.base_url and options.base_url.rstrip("/") + "/"
+        self._version = version
+        newest = max((run.updated for run in gathered.runs), default=None)
+        self._as_of = None if newest is None else moment(newest)
+        self._tabs = [("Overview", urls.OVERVIEW), ("Runs", urls.RUNS)]
+
+    @property
+    def title(self) -> str:
+        """The title of the site."""
+        return self._title
+
+    def frame(self, address: str, title: str, *, dated: bool = True) -> Frame:
+        """Return the frame of a page; a page of its own data only is not ``dated``."""
+        root = urls.root(address)
+        here = urls.RUNS if address.startswith("runs/") else address
+        return Frame(
+            title=title,
+            site=self._title,
+            root=root,
+            tabs=tuple(
+                Tab(label=label, href=root + target, current=target == here)
+                for label, target in self._tabs
+            ),
+            address=address,
+            base_url=self._base,
+            version=self._version,
+            as_of=self._as_of if dated else None,
+        )
+
+
+def default_title(gathered: Gathered) -> str:
+    """Return the name of the newest run's repository, else of the one experiment there is."""
+    for run in gathered.runs:
+        host = gathered.hosts.get(run.source.remote or "")
+        if host is not None:
+            return host.name
+    experiments = {run.experiment for run in gathered.runs}
+    return experiments.pop() if len(experiments) == 1 else "Experiments"

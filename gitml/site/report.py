@@ -1,0 +1,271 @@
+"""A run's own page, and all of the run as JSON."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from gitml.data import json_text
+from gitml.model import SCHEMA, iso
+from gitml.names import plural
+from gitml.query.columns import leading_metrics
+from gitml.query.goals import default_goal
+from gitml.records import run_json
+from gitml.site import urls
+from gitml.site.facts import ABSENT, curve_of, moment, shown
+from gitml.site.gather import SYSTEM
+from gitml.site.pages import ChartGroup, Fact, Link, MetricChart, Pair, RunReport
+from gitml.words import duration, number, size
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gitml.model import Json, Run
+    from gitml.site.curves import Curves, Series
+    from gitml.site.gather import Frames
+    from gitml.site.hosts import Host
+    from gitml.site.pages import File
+
+OPEN = 24
+"""Charts that are open at first."""
+_FACTS = 4
+_LISTED = 100
+
+
+def run_report(
+    run: Run,
+    curves: Curves,
+    files: Sequence[File],
+    frames: Frames,
+    *,
+    keys: Mapping[str, str],
+    host: Host | None,
+) -> RunReport:
+    """Return the context of a run's page; ``keys`` say which other runs have one."""
+    key = keys[run.id]
+    frame = frames.frame(urls.run_page(key), run.name, dated=False)
+    charts = [
+        _chart(run, name, curves.series.get(name))
+        for name in sorted(leading_metrics([run]), key=lambda n: n.startswith(SYSTEM))
+    ]
+    drawn = [chart for chart in charts if chart.count > 1]
+    source = run.source
+    return RunReport(
+        frame=frame,
+        id=run.id,
+        key=key,
+        name=run.name,
+        status=run.status,
+        experiment=Link(
+            text=run.experiment,
+            href=f"{frame.root}{urls.RUNS}#{table_of(run.experiment)}",
+        ),
+        took="" if run.duration is None else duration(run.duration),
+        created=moment(run.created),
+        commit=Link(
+            text=source.commit[:7], href=None if host is None else host.commit(source.commit)
+        )
+        if source.commit
+        else None,
+        branch=source.branch,
+        parent=Link(
+            text=run.parent[:12], href=frame.root + urls.run_page(parent) if parent else None
+        )
+        if run.parent
+        else None,
+        facts=_facts(run),
+        groups=_groups(drawn),
+        values=tuple(chart for chart in charts if chart.count == 1),
+        problem=curves.problem,
+        thinned=_thinned(curves),
+        params=tuple(
+            Pair(name=name, value=shown(value)) for name, value in sorted(run.params.items())
+        ),
+        conflict=run.conflict,
+        tags=tuple(Pair(name=name, value=value) for name, value in sorted(run.tags.items())),
+        note=run.note or "",
+        details=_details(run),
+        source=_source(run, host),
+        changed=source.changed[:_LISTED],
+        inputs=_inputs(run),
+        files=tuple(files),
+        figures=bool(drawn) or any(file.shown == "figure" for file in files),
+    )
+
+
+def _parent(run: Run, root: str, keys: Mapping[str, str]) -> Link | None:
+    if not run.parent:
+        return None
+    key = keys.get(run.parent)
+    return Link(text=run.parent[:12], href=root + urls.run_page(key) if key else None)
+
+
+def table_of(experiment: str) -> str:
+    """Return the hash of the table's address that shows one experiment."""
+    text = experiment.replace("'", "''")
+    return "q=" + quote(f"experiment = '{text}'", safe="")
+
+
+def goal_of(run: Run, name: str) -> str:
+    """Return ``min`` or ``max`` for a metric of this run."""
+    return run.metrics[name].goal or default_goal(name)
+
+
+def _facts(run: Run) -> tuple[Fact, ...]:
+    found = []
+    for name in leading_metrics([run])[:_FACTS]:
+        metric, goal = run.metrics[name], goal_of(run, name)
+        note = ""
+        if metric.count > 1:
+            extreme = metric.min if goal == "min" else metric.max
+            at_best = metric.last == extreme
+            word = "lowest" if goal == "min" else "highest"
+            note = f"its {word}" if at_best else f"{word} {number(extreme)}"
+        found.append(Fact(label=name, value=number(metric.last), note=note))
+    return tuple(found)
+
+
+def _chart(run: Run, name: str, series: Series | None) -> MetricChart:
+    metric = run.metrics[name]
+    curve = None
+    said = f"{name}: {number(metric.last)} at step {metric.step}."
+    if series is not None and metric.count > 1:
+        curve = curve_of(series.steps, series.values)
+        said = (
+            f"{name} over {plural(metric.count, 'point')} up to step {metric.step}: from "
+            f"{number(series.values[0])} to {number(metric.last)}, lowest {number(metric.min)}, "
+            f"highest {number(metric.max)}."
+        )
+    return MetricChart(
+        name=name,
+        last=number(metric.last),
+        low=number(metric.min),
+        high=number(metric.max),
+        step=f"{metric.step:,}",
+        count=metric.count,
+        goal=metric.goal or ("min" if default_goal(name) == "min" else ""),
+        curve=curve,
+        said=said,
+    )
+
+
+def _groups(charts: Sequence[MetricChart]) -> tuple[ChartGroup, ...]:
+    """Return the charts in one group, or by the beginning of their names if they are many."""
+    if len(charts) <= OPEN:
+        return (ChartGroup(name="", charts=tuple(charts), folded=False),) if charts else ()
+    grouped: dict[str, list[MetricChart]] = {}
+    for chart in charts:
+        head, slash, _ = chart.name.partition("/")
+        grouped.setdefault(head if slash else "", []).append(chart)
+    groups, shown_so_far = [], 0
+    for name, members in grouped.items():
+        folded = shown_so_far > 0 and shown_so_far + len(members) > OPEN
+        shown_so_far += 0 if folded else len(members)
+        groups.append(ChartGroup(name=name, charts=tuple(members), folded=folded))
+    return tuple(groups)
+
+
+def _thinned(curves: Curves) -> str:
+    cut = [s for s in curves.series.values() if s.count > len(s.values)]
+    if not cut:
+        return ""
+    most = max(len(s.values) for s in cut)
+    total = max(s.count for s in cut)
+    return f"{most:,} of up to {total:,} points of a metric, extremes among them"
+
+
+def _details(run: Run) -> tuple[Pair, ...]:
+    machine = run.environment
+    pairs = [
+        Pair(name="Run id", value=run.id, mono=True),
+        Pair(name="Author", value=run.author),
+        Pair(name="Started", value=moment(run.created).text),
+        Pair(name="Ended", value="" if run.ended is None else moment(run.ended).text),
+        Pair(name="Python", value=machine.python or ""),
+        Pair(name="System", value=machine.platform or ""),
+        Pair(name="Host", value=machine.host or ""),
+        Pair(name="CPU", value=machine.cpu or ""),
+        Pair(name="GPU", value=machine.gpu or ""),
+        *(Pair(name=name, value=value, mono=True) for name, value in machine.variables.items()),
+    ]
+    return tuple(pair for pair in pairs if pair.value)
+
+
+def _source(run: Run, host: Host | None) -> tuple[Pair, ...]:
+    source = run.source
+    changed = len(source.changed)
+    state = ""
+    if source.tree or source.commit:
+        state = plural(changed, "changed file") if changed else "uncommitted changes"
+        state = state if source.dirty else "as committed"
+    code = f"gitml source {run.id[:12]} -o code" if source.tree else ""
+    pairs = [
+        Pair(
+            name="Commit",
+            value=source.commit or "",
+            href=host.commit(source.commit) if host and source.commit else None,
+            mono=True,
+        ),
+        Pair(name="Branch", value=source.branch or "", mono=True),
+        Pair(name="Working tree", value=state),
+        Pair(name="Command", value=" ".join(source.command), mono=True),
+        Pair(
+            name="Exact code",
+            value=f"gitml source {run.id[:12]} -o code" if source.tree else "",
+            mono=True,
+        ),
+    ]
+    return tuple(pair for pair in pairs if pair.value)
+
+
+def _inputs(run: Run) -> tuple[tuple[str, ...], ...]:
+    return tuple(
+        (
+            each.name,
+            each.context or ABSENT,
+            (each.digest or "").removeprefix("sha256:")[:12] or ABSENT,
+            ABSENT if each.size is None else size(each.size),
+            ABSENT if each.rows is None else f"{each.rows:,}",
+        )
+        for each in run.inputs[:_LISTED]
+    )
+
+
+def run_data(run: Run, curves: Curves, figures: Sequence[Json] = ()) -> str:
+    """Return everything about a run as JSON: its facts, and its points as columns."""
+    axes: list[str] = []
+    numbers: dict[tuple[tuple[int, ...], tuple[float, ...]], int] = {}
+    series = []
+    for name, each in curves.series.items():
+        at = numbers.setdefault((each.steps, each.seconds), len(axes))
+        if at == len(axes):
+            steps, seconds = map(str, each.steps), _numbers(each.seconds)
+            axes.append(f'{{"step":[{",".join(steps)}],"time":[{seconds}]}}')
+        series.append(
+            f'{json_text(name)}:{{"axis":{at},"count":{each.count},'
+            f'"value":[{_numbers(each.values)}]}}'
+        )
+    head = json_text({"schema": SCHEMA, "run": run_json(run), "figures": list(figures)})
+    return f'{head[:-1]},"axes":[{",".join(axes)}],"series":{{{",".join(series)}}}}}'
+
+
+def _numbers(values: Sequence[float]) -> str:
+    """Return numbers for JSON with six significant digits; what is not finite is null."""
+    if all(map(math.isfinite, values)):
+        return ",".join(["%.6g" % v for v in values])  # noqa: UP031 - twice as fast as format
+    return ",".join(["%.6g" % v if math.isfinite(v) else "null" for v in values])  # noqa: UP031
+
+
+def summary(run: Run) -> str:
+    """Return a run in a sentence, for a feed."""
+    values = ", ".join(
+        f"{name} {number(run.metrics[name].last)}" for name in leading_metrics([run])[:_FACTS]
+    )
+    took = "" if run.duration is None else f" in {duration(run.duration)}"
+    return f"{run.experiment}: {run.status}{took}{f'; {values}' if values else ''}."
+
+
+def updated(run: Run) -> str:
+    """Return when a run ended, or last said something, in ISO 8601."""
+    return iso(run.ended or run.updated or run.created)

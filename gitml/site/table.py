@@ -1,0 +1,214 @@
+"""The table of runs: the page, and all of it as columns of JSON and as CSV."""
+
+from __future__ import annotations
+
+import io
+import math
+from typing import TYPE_CHECKING
+
+from gitml.data import write_csv
+from gitml.model import SCHEMA, Json
+from gitml.query.columns import METRICS, PARAMS, best_value, csv_keys, params_of, value_of
+from gitml.query.keys import full_name
+from gitml.site import urls
+from gitml.site.facts import ABSENT, moment, shown, spark_path
+from gitml.site.pages import Cell, Column, RunsTable, TableRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from gitml.model import Run
+    from gitml.site.gather import Frames, Gathered
+
+FIRST = 100
+"""Rows that stand in the page itself."""
+_METRICS = 3
+"""Metrics that are shown at first."""
+_ALWAYS, _PHONE, _TABLET, _LAPTOP = 0, 2, 3, 4
+_PARAM_RANKS = (_PHONE, _TABLET, _LAPTOP, _LAPTOP)
+_TEXTS = ("name", "experiment", "status", "author", "parent", "note")
+
+
+def columns_of(gathered: Gathered) -> list[Column]:
+    """Return the columns that are shown at first, behind the name and the status."""
+    runs = gathered.runs
+    columns = []
+    for nth, name in enumerate(gathered.leading[:_METRICS]):
+        rank = _ALWAYS if nth == 0 else _PHONE
+        columns.append(_column(METRICS + name, name, "metrics", rank, numeric=True))
+    if gathered.curve_metric is not None:
+        columns.append(_column("spark", f"{gathered.curve_metric} curve", "metrics", _PHONE))
+    varied = params_of(runs).varied if len(runs) > 1 else sorted(runs[0].params) if runs else []
+    for name, rank in zip(varied, _PARAM_RANKS, strict=False):
+        numeric = all(_is_number(run.params[name]) for run in runs if name in run.params)
+        columns.append(_column(PARAMS + name, name, "params", rank, numeric=numeric))
+    if any(run.source.commit for run in runs):
+        columns.append(_column("commit", "commit", "git", _TABLET))
+    if len({run.source.branch for run in runs}) > 1:
+        columns.append(_column("branch", "branch", "git", _LAPTOP))
+    if len({run.experiment for run in runs}) > 1:
+        columns.append(_column("experiment", "experiment", "run", _TABLET))
+    columns.append(_column("created", "started", "run", _PHONE, numeric=True))
+    return columns
+
+
+def _column(key: str, label: str, group: str, rank: int, *, numeric: bool = False) -> Column:
+    return Column(key=key, label=label, group=group, numeric=numeric, rank=rank)
+
+
+def _is_number(value: Json) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def runs_table(gathered: Gathered, frames: Frames, sparks: Mapping[str, str]) -> RunsTable:
+    """Return the context of the page; ``sparks`` are the sparklines by run id."""
+    columns = columns_of(gathered)
+    best = {
+        c.key: best_value(gathered.runs, c.key[len(METRICS) :])
+        for c in columns
+        if c.key.startswith(METRICS)
+    }
+    rows = [
+        TableRow(
+            key=gathered.keys[run.id],
+            name=run.name,
+            href=urls.run_page(gathered.keys[run.id]),
+            status=run.status,
+            cells=tuple(_cell(gathered, run, c.key, best.get(c.key), sparks) for c in columns),
+        )
+        for run in gathered.runs[:FIRST]
+    ]
+    return RunsTable(
+        frame=frames.frame(urls.RUNS, "Runs"),
+        total=len(gathered.runs),
+        experiments=len({run.experiment for run in gathered.runs}),
+        columns=tuple(columns),
+        rows=tuple(rows),
+        example=_example(gathered),
+    )
+
+
+def _cell(
+    gathered: Gathered, run: Run, key: str, best: float | None, sparks: Mapping[str, str]
+) -> Cell:
+    if key == "spark":
+        levels = sparks.get(run.id, "")
+        return Cell(text="" if levels else ABSENT, spark=spark_path(levels) if levels else None)
+    if key == "created":
+        when = moment(run.created)
+        return Cell(text=when.text, moment=when)
+    value = value_of(run, key)
+    if key == "commit" and run.source.commit:
+        host = gathered.hosts.get(run.source.remote or "")
+        href = None if host is None else host.commit(run.source.commit)
+        return Cell(text=run.source.commit[:7], href=href)
+    return Cell(text=shown(value), best=best is not None and value == best)
+
+
+def _example(gathered: Gathered) -> str:
+    """Return an expression that some of the runs satisfy."""
+    for name in gathered.leading[:1]:
+        values = sorted(
+            run.metrics[name].last
+            for run in gathered.runs
+            if name in run.metrics and math.isfinite(run.metrics[name].last)
+        )
+        if values:
+            sign = ">=" if gathered.goals[name] == "max" else "<="
+            return f"{full_name('metrics', name)} {sign} {values[len(values) // 2]:.3g}"
+    return "status = 'finished'"
+
+
+def runs_data(gathered: Gathered, sparks: Mapping[str, str]) -> dict[str, Json]:
+    """Return all runs as columns: a list for each fact, in the order of the runs, newest first.
+
+    Texts of which many are alike are ``{"words": […], "at": […]}``, where ``at`` counts
+    from 0 and -1 is none.
+    """
+    runs = gathered.runs
+    attributes: dict[str, Json] = {"id": [run.id for run in runs]}
+    attributes["created"] = [run.created for run in runs]
+    attributes["ended"] = [run.ended for run in runs]
+    attributes["updated"] = [run.updated for run in runs]
+    attributes |= {name: _words(getattr(run, name) or None for run in runs) for name in _TEXTS}
+    source = [run.source for run in runs]
+    attributes |= {
+        "branch": _words(s.branch for s in source),
+        "commit": _words(s.commit for s in source),
+        "tree": _words(s.tree for s in source),
+        "dirty": [int(s.dirty) for s in source],
+        "script": _words(s.script for s in source),
+        "command": _words(" ".join(s.command) or None for s in source),
+        "host": _words(run.environment.host for run in runs),
+        "python": _words(run.environment.python for run in runs),
+        "platform": _words(run.environment.platform for run in runs),
+    }
+    params = sorted({name for run in runs for name in run.params})
+    tags = sorted({name for run in runs for name in run.tags})
+    return {
+        "schema": SCHEMA,
+        "count": len(runs),
+        "keys": [gathered.keys[run.id] for run in runs]
+        if any(len(key) > 12 for key in gathered.keys.values())  # noqa: PLR2004 - the usual length
+        else None,
+        "goals": dict(gathered.goals),
+        "attributes": attributes,
+        "metrics": {name: _metric(runs, name) for name in gathered.goals},
+        "params": {name: _values(run.params.get(name) for run in runs) for name in params},
+        "tags": {name: _words(run.tags.get(name) for run in runs) for name in tags},
+        "curve": {
+            "metric": gathered.curve_metric,
+            "levels": [sparks.get(run.id, "") for run in runs],
+        },
+        "commits": _commits(gathered),
+    }
+
+
+def _commits(gathered: Gathered) -> dict[str, str]:
+    """Return the address of each commit on its host."""
+    found = {}
+    for run in gathered.runs:
+        host = gathered.hosts.get(run.source.remote or "")
+        if host is not None and run.source.commit and run.source.commit not in found:
+            found[run.source.commit] = host.commit(run.source.commit)
+    return found
+
+
+def _metric(runs: Sequence[Run], name: str) -> dict[str, Json]:
+    found = [run.metrics.get(name) for run in runs]
+    return {
+        "last": [m and _rounded(m.last) for m in found],
+        "min": [m and _rounded(m.min) for m in found],
+        "max": [m and _rounded(m.max) for m in found],
+    }
+
+
+def _rounded(value: float) -> Json:
+    """Return a number as JSON can have it: NaN is null, an infinity is spelled as in edits."""
+    if math.isfinite(value):
+        return value
+    return None if math.isnan(value) else {"$float": "Infinity" if value > 0 else "-Infinity"}
+
+
+def _values(found: Iterable[Json]) -> Json:
+    values = [_rounded(v) if isinstance(v, float) else v for v in found]
+    if any(isinstance(v, str) for v in values):
+        texts = sum(isinstance(v, str) for v in values)
+        if texts == sum(v is not None for v in values):
+            return _words(values)
+    return values
+
+
+def _words(texts: Iterable[str | None]) -> Json:
+    """Return texts as words and their numbers, in the order in which they first come."""
+    numbers: dict[str, int] = {}
+    at = [-1 if text is None else numbers.setdefault(text, len(numbers)) for text in texts]
+    return {"words": list(numbers), "at": at}
+
+
+def runs_csv(gathered: Gathered) -> bytes:
+    """Return all runs as CSV, as ``gitml export csv`` has them."""
+    text = io.StringIO()
+    keys = csv_keys(gathered.runs)
+    write_csv(text, keys, ([value_of(run, key) for key in keys] for run in gathered.runs))
+    return text.getvalue().encode("utf-8", "backslashreplace")

@@ -1,0 +1,65 @@
+"""Addresses of pages and files of the site; nothing else makes one."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+OVERVIEW = "index.html"
+RUNS = "runs.html"
+COMPARE = "compare.html"
+EXPLORE = "explore.html"
+REGRESSIONS = "regressions.html"
+ABOUT = "about.html"
+MISSING = "404.html"
+FEED = "feed.atom"
+RUNS_JSON = "data/runs.json"
+RUNS_JS = "data/runs.js"
+RUNS_CSV = "data/runs.csv"
+MANIFEST = "gitml-manifest.json"
+NO_JEKYLL = ".nojekyll"
+"""Tells GitHub Pages to publish the files as they are."""
+
+_SHORT = 12
+
+
+def run_keys(ids: Iterable[str]) -> dict[str, str]:
+    """Return how the site calls each run: 12 digits of its id, all where two begin alike."""
+    listed = list(ids)
+    taken = Counter(i[:_SHORT] for i in listed)
+    return {i: i[:_SHORT] if taken[i[:_SHORT]] == 1 else i for i in listed}
+
+
+def run_page(key: str) -> str:
+    """Return the page of a run."""
+    return f"runs/{key}.html"
+
+
+def run_json(key: str) -> str:
+    """Return the file with all of a run as JSON."""
+    return f"data/runs/{key}.json"
+
+
+def run_js(key: str) -> str:
+    """Return the same as a script, for pages that are opened from a disk."""
+    return f"data/runs/{key}.js"
+
+
+def artifact(key: str, nth: int, path: str) -> str:
+    """Return where the copy of a run's artifact lies; its name keeps what is harmless."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.rpartition("/")[2]).lstrip(".-")[-60:] or "file"
+    return f"files/{key}/{nth}-{name}"
+
+
+def schema(name: str) -> str:
+    """Return the JSON Schema of a kind of data file."""
+    return f"data/schemas/{name}.json"
+
+
+def root(address: str) -> str:
+    """Return the way from a page to the top of the site: nothing, or ``../`` for each folder."""
+    return "../" * address.count("/")

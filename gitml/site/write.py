@@ -1,0 +1,211 @@
+"""A folder of files that is brought up to date: nothing is written that is already there.
+
+What the folder holds of ours is in its ``gitml-manifest.json``: each file with the
+hash of what it was made from. Nothing else in the folder is ever touched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitml.errors import InputError, RefusedError, StorageError
+from gitml.model import SCHEMA, Json
+from gitml.names import check_path, visible
+from gitml.site.urls import MANIFEST
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+_MANIFEST_LIMIT = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What became of a folder."""
+
+    written: tuple[str, ...]
+    """Files that are new or other than before."""
+    removed: tuple[str, ...]
+    """Files that belonged to what is no longer shown."""
+    unchanged: int
+    """How many files stayed as they were."""
+    bytes: int
+    """Bytes written."""
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything is other than before."""
+        return bool(self.written or self.removed)
+
+
+class Folder:
+    """A folder that the site is in, or will be; with ``check`` nothing in it is changed."""
+
+    def __init__(self, path: Path, *, check: bool = False) -> None:
+        """Read the manifest; raise `RefusedError` for a folder with files of somebody else's."""
+        self._path = path
+        self._check = check
+        self._old: dict[str, tuple[str, int]] = {}
+        self.notes: Mapping[str, Json] = {}
+        self.state = ""
+        self._new: dict[str, tuple[str, int]] = {}
+        self._written: list[str] = []
+        self._bytes = 0
+        self._folders: set[Path] = set()
+        self._read()
+
+    def _read(self) -> None:
+        path = self._path
+        if path.exists() and not path.is_dir():
+            raise InputError(f"{visible(str(path))} is not a folder.", hint="name another with -o")
+        file = path / MANIFEST
+        try:
+            text = file.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            if path.is_dir() and any(path.iterdir()):
+                raise RefusedError(
+                    f"{visible(str(path))} is not empty, and gitml did not make it.",
+                    hint="name an empty or a new folder with -o",
+                ) from None
+            return
+        except (OSError, ValueError) as error:
+            raise _unreadable(file, error) from None
+        try:
+            document = json.loads(text)
+            files = document["files"]
+            self._old = {check_path(p): (str(f[0]), int(f[1])) for p, f in files.items()}
+            self.notes = dict(document.get("notes") or {})
+            self.state = str(document.get("state") or "")
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError, InputError) as error:
+            raise _unreadable(file, error) from None
+
+    def is_whole(self) -> bool:
+        """Say whether every file of the manifest is there, of the size it had."""
+        return bool(self._old) and all(self._is_there(p, s) for p, (_, s) in self._old.items())
+
+    def _is_there(self, address: str, size: int) -> bool:
+        try:
+            return (self._path / address).stat().st_size == size
+        except OSError:
+            return False
+
+    def begin(self, addresses: Iterable[str]) -> None:
+        """Say which files there will be, before the first is written.
+
+        A build that is interrupted then leaves a folder that the next one knows to be
+        its own. Raises `RefusedError` where somebody else's file is in the way.
+        """
+        planned = dict.fromkeys(addresses)
+        for address in planned:
+            target = self._path / address
+            if address not in self._old and target.exists():
+                raise RefusedError(
+                    f"{visible(str(target))} is in the way, and gitml did not make it.",
+                    hint="move it, or name another folder with -o",
+                )
+        if not self._check and not planned.keys() <= self._old.keys():
+            known = {**dict.fromkeys(planned, ("", -1)), **self._old}
+            self._write_manifest("", self.notes, known)
+
+    def has(self, address: str, key: str) -> bool:
+        """Say whether a file made from what ``key`` names is there; if so, it stays."""
+        old = self._old.get(address)
+        if old is None or old[0] != key or not self._is_there(address, old[1]):
+            return False
+        self._new[address] = old
+        return True
+
+    def keep(self, addresses: Iterable[str]) -> None:
+        """Let files stay that `has` found."""
+        for address in addresses:
+            self._new[address] = self._old[address]
+
+    def put(self, address: str, data: bytes, key: str | None = None) -> None:
+        """Put a file; its own hash is its key unless it is given."""
+        key = key or hashlib.sha256(data).hexdigest()[:16]
+        if key and self.has(address, key):
+            return
+        target = self._path / address
+        self._new[address] = key, len(data)
+        with suppress(OSError):
+            if target.stat().st_size == len(data) and target.read_bytes() == data:
+                return
+        self._written.append(address)
+        self._bytes += len(data)
+        if not self._check:
+            self._replace(target, data)
+
+    def _replace(self, target: Path, data: bytes) -> None:
+        part = target.with_name(f".{secrets.token_hex(6)}.part")
+        try:
+            if target.parent not in self._folders:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                self._folders.add(target.parent)
+            part.write_bytes(data)
+            part.replace(target)
+        except OSError as error:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+            raise StorageError(
+                f"{visible(str(target))} cannot be written: {error.strerror}.",
+                hint="check the free space and who owns the folder",
+            ) from None
+
+    def finish(self, state: str, notes: Mapping[str, Json]) -> Written:
+        """Remove what is no longer shown, write the manifest and say what became of it all."""
+        gone = sorted(address for address in self._old if address not in self._new)
+        removed = [address for address in gone if (self._path / address).is_file()]
+        if not self._check:
+            for address in removed:
+                self._remove(address)
+            self._write_manifest(state, notes, self._new)
+        return Written(
+            written=tuple(sorted(self._written)),
+            removed=tuple(removed),
+            unchanged=len(self._new) - len(self._written),
+            bytes=self._bytes,
+        )
+
+    def untouched(self) -> Written:
+        """Say that everything is as it was."""
+        return Written(written=(), removed=(), unchanged=len(self._old), bytes=0)
+
+    def _remove(self, address: str) -> None:
+        target = self._path / address
+        with suppress(OSError):
+            target.unlink()
+        for folder in target.parents:
+            if folder == self._path:
+                break
+            with suppress(OSError):  # not empty
+                folder.rmdir()
+
+    def _write_manifest(
+        self, state: str, notes: Mapping[str, Json], files: Mapping[str, tuple[str, int]]
+    ) -> None:
+        document = {
+            "schema": SCHEMA,
+            "state": state,
+            "notes": notes,
+            "files": dict(sorted(files.items())),
+        }
+        text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+        data = text.replace('],"', '],\n"').encode("utf-8", "backslashreplace") + b"\n"
+        target = self._path / MANIFEST
+        with suppress(OSError):
+            if target.read_bytes() == data:
+                return
+        self._replace(target, data)
+
+
+def _unreadable(file: Path, error: Exception) -> InputError:
+    return InputError(
+        f"{visible(str(file))} cannot be read: {visible(str(error), 80)}.",
+        hint="remove the folder, or name another with -o",
+    )

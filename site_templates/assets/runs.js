@@ -1,0 +1,64 @@
+'use strict';
+// The columns of data/runs.js as functions of a row's number.
+gitml.runs = (function () {
+  const LEVELS = '0123456789abcdefghijklmnopqrstuv';
+  const real = value => value !== null && typeof value === 'object' && !Array.isArray(value) && '$float' in value ? Number(value.$float) : value;
+
+  function list(stored) {
+    if (Array.isArray(stored)) return stored;
+    return stored.at.map(at => at < 0 ? null : stored.words[at]);
+  }
+  const stamp = ms => ms === null ? null : new Date(ms).toISOString();
+
+  function open(data) {
+    const facts = new Map(Object.entries(data.attributes).map(([name, stored]) => [name, list(stored)]));
+    const kinds = new Map();
+    for (const kind of ['params', 'tags']) {
+      kinds.set(kind, new Map(Object.entries(data[kind]).map(([name, stored]) => [name, list(stored)])));
+    }
+    const metrics = new Map(Object.entries(data.metrics));
+    const ids = facts.get('id');
+    const keys = data.keys || ids.map(id => id.slice(0, 12));
+    const numbers = new Map(keys.map((key, at) => [key, at]));
+    const created = facts.get('created'), ended = facts.get('ended');
+
+    function attribute(name) {
+      if (name === 'duration') return at => ended[at] === null ? null : (ended[at] - created[at]) / 1000;
+      if (name === 'age') return at => (Date.now() - created[at]) / 1000;
+      if (name === 'deleted') return () => 0;
+      const values = facts.get(name);
+      if (name === 'created' || name === 'ended' || name === 'updated') return at => stamp(values[at]);
+      return at => values[at];
+    }
+    // A column by its key, metrics.auc, params.lr, status …: a function of the row, or null.
+    function column(key) {
+      const dot = key.indexOf('.');
+      if (dot < 0) return key === 'age' || key === 'duration' || key === 'deleted' || facts.has(key) ? attribute(key) : null;
+      const kind = key.slice(0, dot), name = key.slice(dot + 1);
+      if (kind.startsWith('metrics')) {
+        const found = metrics.get(name);
+        const values = found && found[{ metrics: 'last', metrics_min: 'min', metrics_max: 'max' }[kind]];
+        return values ? at => real(values[at]) : null;
+      }
+      const values = kinds.has(kind) ? kinds.get(kind).get(name) : undefined;
+      return values ? at => real(values[at]) : null;
+    }
+    const names = { metrics: [...metrics.keys()], params: [...kinds.get('params').keys()], tags: [...kinds.get('tags').keys()] };
+    return {
+      column, count: data.count, commits: new Map(Object.entries(data.commits)), curve: data.curve,
+      goal: name => new Map(Object.entries(data.goals)).get(name) || 'max', ids, keys, names, numbers,
+      recorded: (metric, at) => metrics.get(metric).last[at] !== null,
+    };
+  }
+  function sparkPath(levels) {
+    const gap = 84 / Math.max(levels.length - 1, 1);
+    let path = '', pen = 'M';
+    for (let at = 0; at < levels.length; at++) {
+      if (levels[at] === '-') { pen = 'M'; continue; }
+      path += pen + Math.round(2 + at * gap) + ' ' + Math.round(20 - LEVELS.indexOf(levels[at]) * 18 / 31);
+      pen = 'L';
+    }
+    return path;
+  }
+  return { open, sparkPath };
+})();

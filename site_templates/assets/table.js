@@ -1,0 +1,284 @@
+'use strict';
+// The table of runs: filter, sort, pick columns, select, page. The first rows are in the page already.
+(function () {
+  const { $, $$, element, drawing } = gitml;
+  const body = $('#rows'), table = $('#runs');
+  const stored = gitml.taken.get('runs');
+  if (!body || !stored) return;
+  const runs = gitml.runs.open(stored), PAGE = 100;
+  const usual = table.dataset.columns.split('\n');
+  const usualHead = new Map($$('#runs thead tr:last-child th').slice(2).map((th, nth) => [usual[nth], th.className]));
+  const all = [...runs.names.metrics.map(n => 'metrics.' + n), ...(runs.curve.metric ? ['spark'] : []), ...runs.names.params.map(n => 'params.' + n), ...runs.names.tags.map(n => 'tags.' + n), 'experiment', 'commit', 'branch', 'author', 'script', 'python', 'host', 'platform', 'note', 'duration', 'ended', 'updated', 'created'];
+  const selected = new Set();
+  let view = [], columns = usual, where = '', sort = '', page = 1, status = new Set(), experiment = '', cursor = -1, untouched = true;
+
+  const nameOf = key => key === 'spark' ? runs.curve.metric + ' curve' : key === 'created' ? 'started' : key.slice(key.indexOf('.') + 1);
+  const groupOf = key => key === 'spark' ? 'metrics' : key.includes('.') ? key.slice(0, key.indexOf('.')) : ['commit', 'branch', 'author', 'script'].includes(key) ? 'git' : 'run';
+  const numbers = new Map();
+  function numeric(key) {
+    if (key === 'created' || key === 'duration') return true;
+    if (key === 'spark' || !key.includes('.')) return false;
+    if (!numbers.has(key)) {
+      const get = runs.column(key);
+      let some = false, other = false;
+      for (let at = 0; at < runs.count && !other; at++) {
+        const value = get(at);
+        if (typeof value === 'number') some = true;
+        else if (value !== null && value !== undefined) other = true;
+      }
+      numbers.set(key, some && !other);
+    }
+    return numbers.get(key);
+  }
+  const best = new Map();
+  function bestOf(key) {
+    if (!key.startsWith('metrics.')) return null;
+    if (!best.has(key)) {
+      const get = runs.column(key), least = runs.goal(key.slice(8)) === 'min';
+      const found = new Set();
+      let top = null;
+      for (let at = 0; at < runs.count; at++) {
+        const value = get(at);
+        if (typeof value !== 'number' || Number.isNaN(value)) continue;
+        if (found.size < 2) found.add(value);
+        if (top === null || (least ? value < top : value > top)) top = value;
+      }
+      best.set(key, found.size > 1 ? top : null);
+    }
+    return best.get(key);
+  }
+  // On a small screen the columns of the greatest rank go first, as in the page's own heading.
+  function classes(key, nth) {
+    const edge = nth === 0 || groupOf(columns[nth - 1]) !== groupOf(key) ? ' edge' : '';
+    const known = usualHead.get(key), rank = columns === usual && known ? (known.match(/\bp\d\b/) || [''])[0] : nth === 0 ? '' : nth < 3 ? 'p2' : nth < 8 ? 'p3' : 'p4';
+    return ((numeric(key) ? 'num ' : '') + rank + edge).trim();
+  }
+  function cell(key, at) {
+    if (key === 'spark') {
+      const levels = runs.curve.levels[at];
+      return levels ? drawing('svg', { class: 'spark', viewBox: '0 0 88 22', 'aria-hidden': 'true' }, drawing('path', { d: gitml.runs.sparkPath(levels) })) : '–';
+    }
+    const value = runs.column(key)(at);
+    if ((key === 'created' || key === 'ended' || key === 'updated') && value) {
+      return element('time', { datetime: value, title: value.slice(0, 16).replace('T', ' ') + ' UTC' }, gitml.ago(Date.parse(value)));
+    }
+    if (key === 'commit' && value) {
+      const address = runs.commits.get(value);
+      return address ? element('a', { class: 'mono', href: address }, value.slice(0, 7)) : value.slice(0, 7);
+    }
+    if (key === 'dirty') return value ? 'yes' : 'no';
+    if (key.startsWith('metrics') && value === null) return '–';
+    const top = bestOf(key), text = key.startsWith('metrics') ? gitml.number(value) : gitml.shown(value);
+    return top !== null && value === top ? element('span', { class: 'best' }, text) : text;
+  }
+  function pill(word) { return element('span', { class: 'pill ' + word }, word); }
+  function row(at) {
+    const key = runs.keys[at], name = runs.column('name')(at) || key, state = runs.column('status')(at);
+    const box = element('input', { type: 'checkbox', 'aria-label': 'Select ' + name });
+    box.checked = selected.has(key);
+    const tr = element('tr', { 'data-key': key, class: selected.has(key) ? 'sel' : null },
+      element('td', { class: 'pin' }, box, element('a', { class: 'name', href: 'runs/' + key + '.html', title: name }, name), state === 'finished' ? null : element('span', { class: 'sub' }, pill(state))),
+      element('td', { class: 'pst' }, pill(state)));
+    columns.forEach((column, nth) => tr.append(element('td', { class: classes(column, nth) }, cell(column, at))));
+    return tr;
+  }
+  function head() {
+    const groups = element('tr', { class: 'grp' }, element('td', { class: 'pin' }), element('td', { class: 'pst' }));
+    const names = element('tr', {}, heading('name', 'Run', 'pin'), heading('status', 'Status', 'pst'));
+    columns.forEach((key, nth) => {
+      const look = classes(key, nth), first = nth === 0 || groupOf(columns[nth - 1]) !== groupOf(key), group = groupOf(key);
+      groups.append(element('td', { class: look.replace('num', '').trim() }, first && group !== 'run' ? group : ''));
+      names.append(heading(key, nameOf(key), look));
+    });
+    table.tHead.replaceChildren(groups, names);
+  }
+  function heading(key, text, look) {
+    const by = sort.replace(/^-/, '') === key ? (sort.startsWith('-') ? 'descending' : 'ascending') : null;
+    return element('th', { scope: 'col', class: look, title: text, 'aria-sort': by }, key === 'spark' ? text : element('button', { type: 'button', 'data-k': key }, text));
+  }
+
+  function matching() {
+    const said = $('#qsaid');
+    said.className = 'said js';
+    said.textContent = '';
+    $('#q').removeAttribute('aria-invalid');
+    let test = () => true;
+    if (where.trim()) {
+      try {
+        test = gitml.where(where, runs);
+      } catch (problem) {
+        if (/^[\w\s./@:-]+$/.test(where) && !/[<>=]|\b(and|or|not|like|in|is)\b/i.test(where)) {
+          const word = where.trim().toLowerCase();
+          const texts = ['name', 'experiment', 'branch', ...runs.names.tags.map(n => 'tags.' + n)].map(key => runs.column(key));
+          test = at => runs.ids[at].startsWith(word) || texts.some(get => String(get(at) || '').toLowerCase().includes(word));
+          said.textContent = 'Names, experiments, branches and tags with “' + where.trim() + '”';
+        } else {
+          said.className = 'said js bad';
+          said.textContent = problem.message;
+          $('#q').setAttribute('aria-invalid', 'true');
+          return null;
+        }
+      }
+    }
+    const states = runs.column('status'), named = runs.column('experiment'), found = [];
+    for (let at = 0; at < runs.count; at++) {
+      if ((status.size && !status.has(states(at))) || (experiment && named(at) !== experiment)) continue;
+      if (test(at)) found.push(at);
+    }
+    return found;
+  }
+  // As gitml ls --sort: runs without a value come last, whichever way.
+  function ordered(found) {
+    const get = sort && runs.column(sort.replace(/^-/, ''));
+    if (!get) return found;
+    const sign = sort.startsWith('-') ? -1 : 1, values = new Map(found.map(at => [at, get(at)]));
+    const rank = value => value === null || value === undefined || Number.isNaN(value) ? 2 : typeof value === 'number' || typeof value === 'boolean' ? 0 : 1;
+    return found.slice().sort((a, b) => {
+      const x = values.get(a), y = values.get(b), kinds = rank(x) - rank(y);
+      if (rank(x) === 2 || rank(y) === 2) return kinds;
+      if (kinds) return sign * kinds;
+      return x < y ? -sign : x > y ? sign : a - b;
+    });
+  }
+  function draw() {
+    const found = matching();
+    if (found !== null) view = ordered(found);
+    const pages = Math.max(1, Math.ceil(view.length / PAGE));
+    page = Math.min(Math.max(1, page), pages);
+    const start = (page - 1) * PAGE, end = Math.min(view.length, start + PAGE);
+    const asIs = untouched && columns === usual && !where && !sort && page === 1 && !status.size && !experiment && !selected.size;
+    if (!asIs) {
+      untouched = false;
+      head();
+      body.replaceChildren(...view.slice(start, end).map(row));
+      if (!view.length) body.append(element('tr', {}, element('td', { colspan: columns.length + 2 }, 'No run matches.')));
+    }
+    cursor = -1;
+    $('#n').textContent = view.length ? (start + 1).toLocaleString('en-US') + '–' + end.toLocaleString('en-US') + ' of ' + view.length.toLocaleString('en-US') + (view.length < runs.count ? ' (' + runs.count.toLocaleString('en-US') + ' in all)' : '') : 'none of ' + runs.count.toLocaleString('en-US');
+    $('#prev').disabled = page <= 1;
+    $('#next').disabled = page >= pages;
+    $('#ncols').textContent = columns.length;
+    chips();
+  }
+  function chips() {
+    const states = runs.column('status'), counts = new Map();
+    for (let at = 0; at < runs.count; at++) counts.set(states(at), (counts.get(states(at)) || 0) + 1);
+    const made = [];
+    if (counts.size > 1) for (const [state, count] of [...counts].sort()) {
+      const chip = element('button', { class: 'btn chip', type: 'button', 'aria-pressed': String(status.has(state)) }, state + ' ', element('b', {}, count.toLocaleString('en-US')));
+      chip.addEventListener('click', () => { status.has(state) ? status.delete(state) : status.add(state); page = 1; changed(true); });
+      made.push(chip);
+    }
+    const names = [...new Set(Array.from({ length: runs.count }, (_, at) => runs.column('experiment')(at)))].sort();
+    if (names.length > 1) {
+      const picked = element('select', { class: 'field', 'aria-label': 'Experiment' }, element('option', { value: '' }, 'every experiment'), ...names.map(name => element('option', { value: name }, name)));
+      picked.value = experiment;
+      picked.addEventListener('change', () => { experiment = picked.value; page = 1; changed(true); });
+      made.push(picked);
+    }
+    const focused = [...$('#chips').children].indexOf(document.activeElement);
+    $('#chips').replaceChildren(...made);
+    if (focused >= 0 && made[focused]) made[focused].focus();
+  }
+  function sheet() {
+    const word = $('#colq').value.toLowerCase();
+    const listed = [...columns, ...all.filter(key => !columns.includes(key))].filter(key => key.toLowerCase().includes(word));
+    $('#collist').replaceChildren(...listed.slice(0, 200).map(key => {
+      const on = columns.includes(key), box = element('input', { type: 'checkbox' });
+      box.checked = on;
+      box.addEventListener('change', () => { columns = on ? columns.filter(k => k !== key) : [...columns, key]; changed(true); sheet(); });
+      const move = (by, sign, word) => {
+        const button = element('button', { type: 'button', 'aria-label': 'Move ' + key + ' ' + word }, sign);
+        button.addEventListener('click', () => { const at = columns.indexOf(key), to = at + by; if (to < 0 || to >= columns.length) return; const moved = columns.slice(); moved.splice(at, 1); moved.splice(to, 0, key); columns = moved; changed(true); sheet(); });
+        return button;
+      };
+      return element('li', {}, element('label', { title: key }, box, ' ' + key), ...(on ? [move(-1, '↑', 'to the left'), move(1, '↓', 'to the right')] : []));
+    }));
+  }
+  function save(push) {
+    const same = columns.length === usual.length && columns.every((key, nth) => key === usual[nth]);
+    if (same) columns = usual;
+    gitml.writeHash([['q', where], ['status', [...status].sort().join(',')], ['experiment', experiment], ['sort', sort], ['page', page > 1 ? page : ''], ['cols', columns === usual ? '' : columns.map(encodeURIComponent).join(',')], ['sel', [...selected].join(',')]], push);
+  }
+  function changed(push) { save(push); draw(); picked(); }
+  function picked() {
+    const compare = $('#compare');
+    if (!compare) return;
+    compare.hidden = selected.size < 2;
+    compare.href = 'compare.html#runs=' + [...selected].join(',');
+    compare.lastChild.textContent = 'Compare ' + selected.size;
+  }
+  function read() {
+    const hash = gitml.readHash();
+    where = hash.get('q') || '';
+    sort = runs.column((hash.get('sort') || '').replace(/^-/, '')) ? hash.get('sort') : '';
+    page = parseInt(hash.get('page'), 10) || 1;
+    status = new Set((hash.get('status') || '').split(',').filter(Boolean));
+    experiment = hash.get('experiment') || '';
+    const wanted = (hash.get('cols') || '').split(',').filter(Boolean).map(decodeURIComponent).filter(key => all.includes(key));
+    columns = wanted.length ? wanted : usual;
+    selected.clear();
+    (hash.get('sel') || '').split(',').filter(key => runs.numbers.has(key)).forEach(key => selected.add(key));
+    $('#q').value = where;
+    draw();
+    picked();
+  }
+  function select(tr, on) {
+    const key = tr.dataset.key;
+    on ? selected.add(key) : selected.delete(key);
+    tr.classList.toggle('sel', on);
+    tr.querySelector('input').checked = on;
+    untouched = false;
+    save(false);
+    picked();
+  }
+  function move(by) {
+    const rows = [...body.rows].filter(tr => tr.dataset.key);
+    if (!rows.length) return;
+    cursor = Math.min(rows.length - 1, Math.max(0, cursor + by));
+    rows.forEach((tr, nth) => tr.classList.toggle('at', nth === cursor));
+    rows[cursor].scrollIntoView({ block: 'nearest' });
+  }
+  const current = () => [...body.rows][cursor];
+
+  let typing;
+  $('#q').addEventListener('input', event => { clearTimeout(typing); typing = setTimeout(() => { where = event.target.value; page = 1; changed(false); }, 120); });
+  table.addEventListener('click', event => {
+    const button = event.target.closest('thead button');
+    if (!button) return;
+    const key = button.dataset.k, downFirst = key === 'created' || (key.startsWith('metrics.') && runs.goal(key.slice(8)) === 'max');
+    const first = downFirst ? '-' + key : key, second = downFirst ? key : '-' + key;
+    sort = sort === first ? second : sort === second ? '' : first;
+    page = 1;
+    changed(true);
+    const again = $$('#runs thead button').find(b => b.dataset.k === key);
+    if (again) again.focus();
+  });
+  body.addEventListener('change', event => select(event.target.closest('tr'), event.target.checked));
+  $('#prev').addEventListener('click', () => { page--; changed(true); });
+  $('#next').addEventListener('click', () => { page++; changed(true); });
+  $('#columns').addEventListener('toggle', sheet);
+  $('#colq').addEventListener('input', sheet);
+  addEventListener('click', event => { if (!event.target.closest('#columns') && event.target.isConnected) $('#columns').open = false; });
+  addEventListener('keydown', event => { if (event.key === 'Escape') $('#columns').open = false; });
+  addEventListener('popstate', read);
+
+  const plain = value => value === null || value === undefined ? '' : typeof value === 'object' ? JSON.stringify(value) : String(value);
+  const exported = () => ['id', 'name', 'experiment', 'status', ...columns.filter(key => key !== 'spark' && key !== 'experiment')];
+  $('#csv').addEventListener('click', () => {
+    const keys = exported(), quote = text => /[",\n\r]/.test(text) ? '"' + text.replace(/"/g, '""') + '"' : text;
+    const lines = [keys, ...view.map(at => keys.map(key => plain(runs.column(key)(at))))].map(values => values.map(quote).join(','));
+    gitml.download('runs.csv', 'text/csv', lines.join('\n') + '\n');
+  });
+  $('#json').addEventListener('click', () => {
+    const keys = exported();
+    const listed = view.map(at => Object.fromEntries(keys.map(key => { const value = runs.column(key)(at); return [key, typeof value === 'number' && !Number.isFinite(value) ? null : value]; })));
+    gitml.download('runs.json', 'application/json', JSON.stringify({ schema: 1, runs: listed }, null, 1) + '\n');
+  });
+  gitml.keys.set('/', ['filter', () => $('#q').focus()]);
+  gitml.keys.set('j', ['next run', () => move(1)]);
+  gitml.keys.set('k', ['previous run', () => move(-1)]);
+  gitml.keys.set('o', ['open the run', () => { const tr = current(); if (tr) location.href = tr.querySelector('a.name').href; }]);
+  gitml.keys.set('x', ['select the run', () => { const tr = current(); if (tr) select(tr, !tr.querySelector('input').checked); }]);
+  read();
+})();

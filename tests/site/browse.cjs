@@ -1,0 +1,55 @@
+// Opens every page of a site in Chromium and says what is wrong with it:
+//   node browse.cjs MODULES CHROMIUM FOLDER [http] < {pages, sizes, themes}
+// One JSON answer: console errors and violations, requests that leave the site, what axe finds,
+// sideways scroll, and how much is drawn.
+'use strict';
+const fs = require('fs');
+const http = require('http');
+const path = require('path');
+const [, , modules, chromium, folder, how] = process.argv;
+const { chromium: browser } = require(path.join(modules, 'playwright-core'));
+const axe = fs.readFileSync(path.join(modules, 'axe-core', 'axe.min.js'), 'utf8');
+const TYPES = { '.html': 'text/html', '.css': 'text/css', '.js': 'text/javascript', '.json': 'application/json', '.svg': 'image/svg+xml', '.png': 'image/png', '.atom': 'application/atom+xml', '.csv': 'text/csv' };
+
+function serve() {
+  const server = http.createServer((request, response) => {
+    const file = path.join(folder, decodeURIComponent(new URL(request.url, 'http://x').pathname));
+    fs.readFile(file, (error, data) => {
+      response.writeHead(error ? 404 : 200, { 'content-type': TYPES[path.extname(file)] || 'application/octet-stream' });
+      response.end(error ? 'not there' : data);
+    });
+  });
+  return new Promise(done => server.listen(0, '127.0.0.1', () => done(server)));
+}
+
+(async () => {
+  const { pages, sizes, themes, script } = JSON.parse(fs.readFileSync(0, 'utf8'));
+  const server = how === 'http' ? await serve() : null;
+  const base = server ? `http://127.0.0.1:${server.address().port}/` : `file://${path.resolve(folder)}/`;
+  const opened = await browser.launch({ executablePath: chromium, args: ['--no-sandbox', '--disable-gpu'] });
+  const wrong = [];
+  const answers = [];
+  for (const width of sizes) for (const theme of themes) {
+    const context = await opened.newContext({ viewport: { width, height: 900 }, colorScheme: theme, bypassCSP: false });
+    for (const name of pages) {
+      const page = await context.newPage();
+      const say = what => wrong.push(`${name} at ${width}, ${theme}: ${what}`);
+      page.on('console', message => { if (['error', 'warning'].includes(message.type())) say(`console: ${message.text()}`); });
+      page.on('pageerror', error => say(`error: ${error.message}`));
+      page.on('request', request => { if (!/^(data|blob):/.test(request.url()) && !request.url().startsWith(base)) say(`asks ${request.url()}`); });
+      await page.goto(base + name);
+      await page.waitForLoadState('networkidle');
+      await page.waitForTimeout(250);
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      if (wide > 0) say(`${wide} px too wide`);
+      const found = await page.evaluate(`(() => { ${axe}; return axe.run(document, { resultTypes: ['violations'], preload: false }); })()`);
+      for (const each of found.violations) say(`axe ${each.id}: ${each.nodes.slice(0, 3).map(node => node.html.slice(0, 160) + ' ' + (node.any[0] ? node.any[0].message : '')).join(' | ')}`);
+      if (script) answers.push(await page.evaluate(script));
+      await page.close();
+    }
+    await context.close();
+  }
+  await opened.close();
+  if (server) server.close();
+  process.stdout.write(JSON.stringify({ wrong, answers }));
+})().catch(error => { console.error(error); process.exit(1); });
