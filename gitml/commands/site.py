@@ -3,34 +3,85 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from gitml.commands.completing import complete_experiments
-from gitml.commands.options import command, group, json_option, where_option
+from gitml.commands.options import F, command, complete_experiments, group, json_option
+from gitml.commands.options import where_option as where
 from gitml.errors import InputError, RefusedError
 from gitml.names import plural, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from gitml.commands.options import Session
     from gitml.site.gather import Options
     from gitml.site.write import Folder, Written
 
 FOLDER = "public"
+_EXITS = (3, 4, 5, 6, 8, 10)
 
 
 @group(
-    examples=[
-        "gitml site build -o public",
-        "gitml site build --check",
-    ],
-    exits=[3, 4, 5, 6, 8, 10],
+    examples=["gitml site build -o public", "gitml site build --check"],
+    exits=_EXITS,
 )
 def site() -> None:
     """Make a report of static pages from the runs."""
+
+
+def _what(function: F) -> F:
+    """Add the options that say what a site shows and how."""
+    for option in reversed(
+        (
+            click.option("--title", metavar="TEXT", help="By default the repository's name."),
+            click.option(
+                "--base-url",
+                metavar="URL",
+                callback=_web,
+                help="Where the pages will be, for the feed and for 404.html.",
+            ),
+            click.option(
+                "-e",
+                "--experiment",
+                "experiments",
+                metavar="NAME",
+                multiple=True,
+                shell_complete=complete_experiments,
+                help="Only runs of this experiment; repeatable.",
+            ),
+            where,
+            click.option(
+                "--max-points",
+                metavar="N",
+                type=click.IntRange(min=10),
+                default=500,
+                show_default=True,
+                help="Points of a metric in a page; more are thinned, extremes stay.",
+            ),
+            click.option(
+                "--redact/--no-redact",
+                default=True,
+                help="Leave out e-mail addresses, host names, home folders and credentials "
+                "(the default), or show them.",
+            ),
+            click.option(
+                "--templates",
+                metavar="DIR",
+                type=click.Path(path_type=Path),
+                help="A folder whose templates and assets come before gitml's own.",
+            ),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def _web(_: click.Context, __: click.Parameter, address: str | None) -> str | None:
+    if address is not None and not address.startswith(("https://", "http://")):
+        raise InputError(
+            f"{visible(address, 80)} is no address on the web.", hint="it begins with https://"
+        )
+    return address
 
 
 @command(
@@ -39,7 +90,7 @@ def site() -> None:
         "gitml site build -o public --title 'Churn model'",
         "gitml site build -e churn --where \"status = 'finished'\" --base-url https://ml.example.com/",
     ],
-    exits=[3, 4, 5, 6, 8, 10],
+    exits=_EXITS,
 )
 @click.option(
     "-o",
@@ -50,58 +101,12 @@ def site() -> None:
     type=click.Path(path_type=Path),
     help="The folder to write: a new one, an empty one, or one of an earlier build.",
 )
-@click.option("--title", metavar="TEXT", help="The title; by default the repository's name.")
 @click.option(
-    "--base-url", metavar="URL", help="Where the pages will be, for the feed and for 404.html."
+    "--check", is_flag=True, help="Write nothing, and exit with 1 if anything would be written."
 )
-@click.option(
-    "-e",
-    "--experiment",
-    "experiments",
-    metavar="NAME",
-    multiple=True,
-    shell_complete=complete_experiments,
-    help="Only runs of this experiment; repeatable.",
-)
-@where_option
-@click.option(
-    "--max-points",
-    metavar="N",
-    type=click.IntRange(min=10),
-    default=500,
-    show_default=True,
-    help="Points of a metric in a page; more are thinned, extremes stay.",
-)
-@click.option(
-    "--check", is_flag=True, help="Write nothing; exit with 1 if anything would be written."
-)
-@click.option(
-    "--redact/--no-redact",
-    default=True,
-    show_default=True,
-    help="Leave out e-mail addresses, host names, home folders and credentials.",
-)
-@click.option(
-    "--templates",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="A folder whose templates and assets come before gitml's own.",
-)
+@_what
 @json_option
-def build(
-    session: Session,
-    *,
-    output: Path,
-    title: str | None,
-    base_url: str | None,
-    experiments: Sequence[str],
-    where: str | None,
-    max_points: int,
-    check: bool,
-    redact: bool,
-    templates: Path | None,
-    as_json: bool,
-) -> int:
+def build(session: Session, *, output: Path, check: bool, as_json: bool, **asked: Any) -> int:
     """Write the report: pages that open from any host, and from a disk.
 
     Only what changed since the last build is written, and only files that gitml
@@ -110,17 +115,8 @@ def build(
     from gitml.site.gather import Options
     from gitml.site.write import Folder
 
-    options = Options(
-        title=title,
-        base_url=_web(base_url),
-        experiments=tuple(experiments),
-        where=where,
-        max_points=max_points,
-        redact=redact,
-        templates=templates,
-    )
     _check_place(session, output)
-    done = _build(session, Folder(output, check=check), options)
+    done = _build(session, Folder(output, check=check), Options(**asked))
     if as_json:
         session.screen.json(
             output=str(output),
@@ -132,14 +128,6 @@ def build(
     else:
         _tell(session, output, done, check=check)
     return int(check and done.changed)
-
-
-def _web(address: str | None) -> str | None:
-    if address is not None and not address.startswith(("https://", "http://")):
-        raise InputError(
-            f"{visible(address, 80)} is no address on the web.", hint="it begins with https://"
-        )
-    return address
 
 
 def _check_place(session: Session, output: Path) -> None:
@@ -163,21 +151,21 @@ def _build(session: Session, folder: Folder, options: Options) -> Written:
 
 
 def _tell(session: Session, output: Path, done: Written, *, check: bool) -> None:
-    from gitml.output import size
+    from gitml.words import size
 
     shown = visible(str(output))
     if not done.changed:
         session.screen.line(f"{shown} is up to date: {plural(done.unchanged, 'file')}.")
         return
+    written = f"{plural(len(done.written), 'file')} {'to write' if check else 'written'}"
     parts = [
-        f"{plural(len(done.written), 'file')} {'to write' if check else 'written'}"
-        f" ({size(done.bytes)})",
+        f"{written} ({size(done.bytes)})",
         f"{done.unchanged:,} unchanged",
         f"{len(done.removed):,} {'to remove' if check else 'removed'}",
     ]
     session.screen.line(f"{shown}: {', '.join(parts)}.")
     if not check:
-        session.screen.commands(f"open {shown}/index.html")
+        session.screen.line(f"  {visible(str(output / 'index.html'))}", style="act")
 
 
 site.add_command(build)

@@ -69,11 +69,7 @@ def run_report(
         if source.commit
         else None,
         branch=source.branch,
-        parent=Link(
-            text=run.parent[:12], href=frame.root + urls.run_page(parent) if parent else None
-        )
-        if run.parent
-        else None,
+        parent=_parent(run, frame.root, keys),
         facts=_facts(run),
         groups=_groups(drawn),
         values=tuple(chart for chart in charts if chart.count == 1),
@@ -210,11 +206,7 @@ def _source(run: Run, host: Host | None) -> tuple[Pair, ...]:
         Pair(name="Branch", value=source.branch or "", mono=True),
         Pair(name="Working tree", value=state),
         Pair(name="Command", value=" ".join(source.command), mono=True),
-        Pair(
-            name="Exact code",
-            value=f"gitml source {run.id[:12]} -o code" if source.tree else "",
-            mono=True,
-        ),
+        Pair(name="Get the code", value=code, mono=True),
     ]
     return tuple(pair for pair in pairs if pair.value)
 

@@ -1,4 +1,4 @@
-"""The filter box of the table understands what ``--where`` understands: one file of cases for both."""
+"""The filter box of the table understands what ``--where`` does: one file of cases for both."""
 
 from __future__ import annotations
 
