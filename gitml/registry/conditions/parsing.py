@@ -124,6 +124,8 @@ def _no_token(text: str, at: int) -> InputError:
         "'": 'a name takes double quotes: metrics."val/auc"',
         "%": "write a share as a number: 0.99 * current",
     }
+    if text[at : at + 2] in {".'", '."'}:
+        at += 1
     hint = hints.get(text[at], EXAMPLE)
     return InputError(f"{visible(text[at])} means nothing in {_shown(text)}.", hint=hint)
 

@@ -15,6 +15,7 @@ from gitml.registry.gates.any_ import Any
 from gitml.registry.gates.base import Case, Gate, PolicyError, ReviewAnswer
 from gitml.registry.gates.clean_source import CleanSource
 from gitml.registry.gates.from_stage import FromStage
+from gitml.registry.gates.lineage import Lineage
 from gitml.registry.gates.metric import Metric
 from gitml.registry.gates.registered_by import RegisteredBy
 from gitml.registry.gates.reproduced import Reproduced
@@ -35,6 +36,7 @@ GATES: dict[str, type[Gate]] = {
         Metric,
         FromStage,
         CleanSource,
+        Lineage,
         RegisteredBy,
         SignedBy,
         Reproduced,
