@@ -80,12 +80,15 @@ class Session:
         return self._opened[path]
 
     @contextlib.contextmanager
-    def index(self) -> Iterator[Index]:
-        """Give the index of the store, brought up to date, with a bar where that takes long."""
+    def index(self, view: Repository | None = None) -> Iterator[Index]:
+        """Give the index of the store, brought up to date, with a bar where that takes long.
+
+        ``view`` is the store as a snapshot, where the command reads on in it.
+        """
         from gitml.output import progress
         from gitml.query.index import open_index
 
-        store = self.store()
+        store = view or self.store()
         with progress("Reading runs", color=self.color) as report:
             opened = open_index(store, now=self.now, progress=report)
         with opened as index:

@@ -92,17 +92,20 @@ def register(  # noqa: PLR0913 - each is an option
         raise UsageError("--version and --bump cannot be given together.", hint="choose one")
     if attach is not None and (name or version or bump):
         raise UsageError("--attach names the model and the version itself.")
+    from gitml.names import MODELS, TAGS, UNPUBLISHED
     from gitml.registry.registering import register as register_version
+    from gitml.store.snapshot import snapshot
 
     store = session.store()
+    view = snapshot(store, ahead=(MODELS, UNPUBLISHED, TAGS))
     found = None
     if run is not None:
-        with session.index() as index:
+        with session.index(view) as index:
             found = index.find(run)
-    candidate, origin = _candidate(session, store, found, paths, _labels(tags), note)
+    candidate, origin = _candidate(session, view, found, paths, _labels(tags), note)
     candidate = _named(candidate, name=name, version=version, bump=bump, attach=attach)
     context = context_of(session, store, sign=sign)
-    done = register_version(store, candidate, context, push=not no_push)
+    done = register_version(store, candidate, context, push=not no_push, view=view)
     if as_json:
         session.screen.json(**_json(done))
     else:

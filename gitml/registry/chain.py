@@ -20,6 +20,10 @@ MOST = 200_000
 """Commits of chains that are read: somebody may push a ref that is no chain at all."""
 
 
+SHORT = 64
+"""Commits of a chain that are read faster one by one than a process starts that lists them."""
+
+
 class _Link(NamedTuple):
     """A commit of a chain."""
 
@@ -44,9 +48,12 @@ def read_chain(repository: Repository, tip: str) -> tuple[Event, ...]:
 def read_chains(
     repository: Repository, tips: Iterable[str]
 ) -> dict[str, tuple[Event, ...] | DamagedError]:
-    """Return for each tip its events, or what is wrong: all chains by two processes."""
+    """Return for each tip its events, or what is wrong: all chains by two processes.
+
+    One chain alone is followed commit by commit, and listed only where it is long.
+    """
     asked = list(dict.fromkeys(tips))
-    parents = _parents(repository, asked) if asked else {}
+    parents = _parents(repository, asked) if len(asked) > 1 else {}
     found: dict[str, tuple[Event, ...] | DamagedError] = {}
     for tip in asked:
         try:
@@ -86,6 +93,8 @@ def _read(repository: Repository, tip: str, parents: Mapping[str, str]) -> tuple
     events: list[Event] = []
     at: str | None = tip
     while at is not None:
+        if len(events) == SHORT and not parents:
+            parents = _parents(repository, [at])
         block = [at]
         while block[-1] in parents and len(block) < MOST:
             block.append(parents[block[-1]])

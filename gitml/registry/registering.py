@@ -117,14 +117,20 @@ class _OtherModelError(Exception):
 
 
 def register(
-    repository: Repository, candidate: Candidate, context: Context, *, push: bool = True
+    repository: Repository,
+    candidate: Candidate,
+    context: Context,
+    *,
+    push: bool = True,
+    view: Repository | None = None,
 ) -> Registered:
     """Register a version of a model, which is made if there is none of that name.
 
     With a remote it is published there, with the run, its source and the files;
     without ``push``, or while the remote cannot be reached, it is kept here under a
     ref of its own, for `republish`. The same package of the same run is registered
-    once, unless a version or a part to raise is given.
+    once, unless a version or a part to raise is given. ``view`` is the repository as
+    the caller has just read it (`snapshot`), which spares reading it again.
 
     Raises `RefusedError` for a version that exists, `BeatenError` if somebody else
     took the version meanwhile, and what `write_event` raises.
@@ -133,16 +139,16 @@ def register(
     keep_contents(repository, candidate.members)
     if push:
         try:
-            return _published(repository, candidate, context)
+            return _published(repository, candidate, context, view)
         except UnreachableError as error:
             if candidate.attach:
                 raise
-            return _kept_back(repository, candidate, context, error.message)
+            return _kept_back(repository, candidate, context, view, error.message)
     if candidate.attach:
         raise InputError("What is attached to a foreign version has to be published.")
     if context.remote is None:
-        return _published(repository, candidate, context)
-    return _kept_back(repository, candidate, context, "it was not pushed")
+        return _published(repository, candidate, context, view)
+    return _kept_back(repository, candidate, context, view, "it was not pushed")
 
 
 def _checked(candidate: Candidate) -> Candidate:
@@ -156,8 +162,10 @@ def _checked(candidate: Candidate) -> Candidate:
     return replace(candidate, version=replace(candidate.version, tags=tags, note=note))
 
 
-def _published(repository: Repository, candidate: Candidate, context: Context) -> Registered:
-    registry = read_registry(repository)
+def _published(
+    repository: Repository, candidate: Candidate, context: Context, view: Repository | None
+) -> Registered:
+    registry = _read(view or repository, candidate.name)
     if context.remote is not None and _known(registry, candidate.name) is None:
         fetch_registry(repository, context.remote, context.branch)
         registry = read_registry(repository)
@@ -186,6 +194,15 @@ def _published(repository: Repository, candidate: Candidate, context: Context) -
         f"Others keep renaming models called {visible(candidate.name, 80)}; nothing was changed.",
         hint="do it again",
     )
+
+
+def _read(repository: Repository, name: str) -> Registry:
+    """Return what the registry knows: of the model of that slug, if it is the one, else of all."""
+    if names.MODEL_SLUG.fullmatch(name):
+        alone = read_registry(repository, model=name)
+        if (found := _known(alone, name)) is not None and found.name == name:
+            return alone
+    return read_registry(repository)
 
 
 def _known(registry: Registry, name: str) -> Model | None:
@@ -305,10 +322,14 @@ def _sentence(version: ModelVersion) -> str:
 
 
 def _kept_back(
-    repository: Repository, candidate: Candidate, context: Context, reason: str
+    repository: Repository,
+    candidate: Candidate,
+    context: Context,
+    view: Repository | None,
+    reason: str,
 ) -> Registered:
     """Keep a version here that the remote does not have yet, under a ref of its own."""
-    registry = read_registry(repository)
+    registry = _read(view or repository, candidate.name)
     known = _known(registry, candidate.name)
     slug = known.slug if known else registry.slug_for_new(candidate.name)
     outcome = _Outcome(content={m.path: m for m in candidate.members})
