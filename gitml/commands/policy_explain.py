@@ -1,0 +1,224 @@
+"""``gitml policy explain``: which gates count for a stage, and what they say of a version."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from gitml.commands.options import command, json_option
+from gitml.errors import NotFoundError
+from gitml.names import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gitml.commands.options import Session
+    from gitml.model import Json
+    from gitml.output import Piece
+    from gitml.registry.gates import Gate
+    from gitml.registry.policy import Judgement, Policy, Rules
+    from gitml.registry.state import Registry
+    from gitml.registry.values import Model, Verdict, Version
+    from gitml.registry.writing import Context
+    from gitml.store.git import Repository
+
+
+class _Asked(NamedTuple):
+    """What is explained."""
+
+    policy: Policy
+    origin: str
+    """The commit it was read from, for people."""
+    commit: str | None
+    model: Model
+    stage: str
+    rules: Rules
+
+
+@command(
+    name="explain",
+    examples=[
+        "gitml policy explain churn production",
+        "gitml policy explain churn production v1.2.0 --json",
+    ],
+    exits=[3, 5, 6, 8],
+)
+@click.argument("model", metavar="MODEL")
+@click.argument("stage", metavar="STAGE")
+@click.argument("version", metavar="[VERSION]", required=False)
+@click.option("--at", metavar="REV", help="The policy of this commit, not the protected branch's.")
+@json_option
+def policy_explain(
+    session: Session,
+    *,
+    model: str,
+    stage: str,
+    version: str | None,
+    at: str | None,
+    as_json: bool,
+) -> None:
+    """Show which gates a stage has, and what they say of a version.
+
+    VERSION is v1.2.0, a number, or latest; what the gates say is what gitml promote
+    would go by now, without --review and without a signature. Nothing is changed.
+    """
+    asked = _asked(session, model, stage, at, exists=version is not None)
+    judged = found = None
+    if version is not None:
+        judged, found = _judged(session, asked, version)
+    if as_json:
+        _json(session, asked, judged, found)
+        return
+    _say_which(session, asked)
+    if judged is None:
+        _draw(session, asked.rules.gates or ())
+        _foot(session, asked)
+    elif found is not None:
+        _verdicts(session, asked, judged, found)
+
+
+def _asked(session: Session, name: str, stage: str, at: str | None, *, exists: bool) -> _Asked:
+    from gitml.commands.policy_check import commit_of
+    from gitml.registry.policy import load_policy
+    from gitml.registry.state import read_registry
+    from gitml.registry.writing import policy_tip
+    from gitml.tracking.settings import check_known_stage, read_settings
+
+    store = session.store()
+    check_known_stage(stage, read_settings(store.work_tree))
+    context = _context(session, store)
+    commit = policy_tip(store, context) if at is None else commit_of(store, at)
+    origin = visible(at or context.branch or "the protected branch", 80)
+    policy = load_policy(store, commit)
+    model = _model(session, read_registry(store), name, exists=exists)
+    return _Asked(policy, origin, commit, model, stage, policy.gates_for(model, stage))
+
+
+def _context(session: Session, store: Repository) -> Context:
+    from gitml.registry.writing import open_context
+    from gitml.tracking.identity import author
+
+    return open_context(store, by=author(store), now=session.now)
+
+
+def _model(session: Session, registry: Registry, name: str, *, exists: bool) -> Model:
+    """Return the model; without a version to judge one that is still to be registered, too."""
+    from gitml.names import check_name, model_slug
+    from gitml.registry.values import Model
+
+    try:
+        return registry.find(name)
+    except NotFoundError as error:
+        if exists:
+            raise
+        session.say(f"{error.message.rstrip('.')}; this is what would count for one.")
+        return Model(slug=model_slug(check_name(name, "model")), name=name)
+
+
+def _judged(session: Session, asked: _Asked, word: str) -> tuple[Judgement, Version]:
+    """Return what the gates say of a version, as a direct promotion is asked."""
+    from gitml.registry.judging import PolicyRefusedError, Question, ask
+    from gitml.registry.references import resolve
+    from gitml.registry.state import Registry
+
+    store, model = session.store(), asked.model
+    only = Registry(models={model.slug: model})
+    _, version = resolve(only, f"{model.slug}@{word}")
+    question = Question(
+        model=model,
+        version=version,
+        stage=asked.stage,
+        setting="direct",
+        at=session.now - session.now % 1000,
+        policy_at=[asked.commit],
+    )
+    try:
+        return ask(store, _context(session, store), question), version
+    except PolicyRefusedError as refusal:
+        return refusal.judgement, version
+
+
+def _say_which(session: Session, asked: _Asked) -> None:
+    from gitml.registry.policy import FILE
+
+    rules, screen = asked.rules, session.screen
+    where = f"{FILE} on {asked.origin}"
+    if asked.policy.absent:
+        session.say(
+            f"There is no {where}, so anything passes.", hint="gitml init --policy writes one"
+        )
+        return
+    why = f": {rules.why}" if rules.why else ""
+    if not rules.source:
+        screen.line(f"{where} has no list for {asked.stage}{why}.")
+        return
+    screen.line(f"{rules.source} counts, in {where}{why}.")
+
+
+def _draw(session: Session, gates: Sequence[Gate]) -> None:
+    from gitml.output import Column
+
+    screen = session.screen
+    rows: list[list[Piece]] = [[gate.text, gate.words] for gate in gates]
+    if rows:
+        heads = ("GATE", "PASSES WHEN") if screen.terminal else ("gate", "passes when")
+        screen.table([Column(heads[0], widest=48), Column(heads[1], widest=120)], rows)
+
+
+def _foot(session: Session, asked: _Asked) -> None:
+    rules, policy = asked.rules, asked.policy
+    if policy.absent:
+        return
+    if rules.gates:
+        session.screen.line("All of them must pass." if len(rules.gates) > 1 else "It must pass.")
+    elif rules.source:
+        session.screen.line("It is empty, so it refuses.")
+    glass = policy.break_glass
+    told = "; ".join(gate.text for gate in glass) if glass else "is refused: there is no list"
+    session.screen.line(f"--break-glass {'takes ' if glass else ''}{told}", style="dim")
+
+
+def _verdicts(session: Session, asked: _Asked, judged: Judgement, version: Version) -> None:
+    from gitml.output.verdicts import draw_verdicts
+
+    draw_verdicts(session.screen, judged.verdicts)
+    name = f"{visible(asked.model.name, 80)} {version.name}"
+    answers = {
+        "pass": f"{name} may enter {asked.stage}.",
+        "refuse": f"{name} may not enter {asked.stage}.",
+        "unknown": f"Whether {name} may enter {asked.stage} cannot be told.",
+        "pending": f"Whether {name} may enter {asked.stage} is decided after a review.",
+    }
+    hints = [v.hint for v in judged.verdicts if v.answer != "pass" and v.hint]
+    session.screen.line(answers[judged.answer])
+    for hint in dict.fromkeys(hints):
+        session.screen.line(f"  {hint}", style="dim")
+
+
+def _json(
+    session: Session, asked: _Asked, judged: Judgement | None, version: Version | None
+) -> None:
+    gates: list[dict[str, Json]] | None = None
+    if asked.rules.gates is not None:
+        gates = [{"gate": g.text, "kind": g.name, "passes": g.words} for g in asked.rules.gates]
+    glass = asked.policy.break_glass
+    session.screen.json(
+        model=asked.model.name,
+        stage=asked.stage,
+        version=None if version is None else version.name,
+        absent=asked.policy.absent,
+        commit=asked.commit,
+        source=asked.rules.source or None,
+        why=asked.rules.why or None,
+        gates=gates,
+        break_glass=None if glass is None else [gate.text for gate in glass],
+        answer=None if judged is None else judged.answer,
+        verdicts=None if judged is None else [_verdict(v) for v in judged.verdicts],
+    )
+
+
+def _verdict(found: Verdict) -> dict[str, Json]:
+    from gitml.registry.message import verdict_json
+
+    return {**verdict_json(found), "hint": found.hint or None}
