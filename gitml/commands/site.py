@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gitml.commands.options import F, command, complete_experiments, group, json_option
+from gitml.commands.completing import complete_experiments
+from gitml.commands.options import F, command, group, json_option
 from gitml.commands.options import where_option as where
 from gitml.errors import InputError, RefusedError
 from gitml.names import plural, visible
