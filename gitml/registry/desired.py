@@ -12,15 +12,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from gitml.codec import dump, load_user_yaml
-from gitml.errors import DamagedError, InputError
+from gitml.errors import DamagedError, InputError, NotFoundError
 from gitml.model import SCHEMA, Json
 from gitml.names import MODEL_SLUG, check_stage, check_version, did_you_mean, visible
+from gitml.registry.finding import check_usable, require_journal, version_of
 from gitml.registry.message import check_text
 from gitml.store.objects import Entry, parse_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from gitml.registry.state import Registry
+    from gitml.registry.values import Model, Version
     from gitml.store.git import Repository
 
 STAGES = ".gitml/stages"
@@ -93,6 +96,14 @@ def names_of(path: str) -> tuple[str, str] | None:
     return slug, check_stage(stage)
 
 
+def is_stage_file(path: str) -> bool:
+    """Say whether ``path`` is meant as a stage file, at a right place or not."""
+    try:
+        return names_of(path) is not None
+    except InputError:
+        return True
+
+
 def stage_files(repository: Repository, commit: str) -> Iterator[StageFile]:
     """Yield what lies at the places of stage files at ``commit``, in the order of the paths."""
     for entry in _folder(repository, f"{commit}:{STAGES}"):
@@ -125,6 +136,39 @@ def read_desired(repository: Repository, file: StageFile) -> Desired:
     except UnicodeDecodeError:
         raise InputError(f"{shown} is not UTF-8.") from None
     return _checked(load_user_yaml(text, shown), shown, *names)
+
+
+def matched(registry: Registry, desired: Desired) -> tuple[Model, Version | None]:
+    """Return the model and the version that a stage file asks for; None to empty the stage.
+
+    Raises `NotFoundError` and `RefusedError` for a model or version that is not there,
+    is deprecated, deleted or not published, and `InputError` for another digest.
+    """
+    if desired.model in registry.damaged:
+        raise DamagedError(registry.damaged[desired.model], hint="gitml audit says what is wrong")
+    found = registry.models.get(desired.model)  # the slug: no other model's name counts
+    if found is None:
+        known = [model.slug for model in registry.models.values() if not model.deleted]
+        raise NotFoundError(
+            f"There is no model {desired.model}",
+            hint=did_you_mean(desired.model, known) or "gitml models lists them",
+        )
+    model = require_journal(found, desired.model)
+    if desired.version is None:
+        return model, None
+    version = version_of(model, desired.version)
+    check_usable(model, version)
+    if version.digest and desired.digest is None:
+        raise InputError(
+            f"{desired.path} names no digest, so it would not say what was reviewed.",
+            hint=f"digest: {version.digest}",
+        )
+    if desired.digest is not None and desired.digest != version.digest:
+        raise InputError(
+            f"{desired.path} has another digest than {version.title}: {desired.digest}",
+            hint=f"it is {version.digest}" if version.digest else "that version has no package",
+        )
+    return model, version
 
 
 def dump_desired(desired: Desired) -> bytes:

@@ -37,6 +37,8 @@ class Request:
 
     stage: str
     """The stage."""
+    slug: str | None = None
+    """The slug of the model, where no name counts (``apply``)."""
     reason: str | None = None
     """Why."""
     via: str = "promote"

@@ -63,7 +63,7 @@ def unassign(repository: Repository, name: str, request: Request, context: Conte
     Raises `NotFoundError` if nothing was ever in the stage, and what `assign` does.
     """
     request = checked(repository, request)
-    slug, seen = find_model(repository, name, context)
+    slug, seen = find_model(repository, name, context, slug=request.slug)
     judged: list[Judgement] = []
 
     def build(model: Model | None) -> Draft:
@@ -94,7 +94,7 @@ def _put(
 ) -> Written:
     """Write an assignment of the version that ``choose`` finds in the model as it is."""
     request = checked(repository, request)
-    slug, seen = find_model(repository, name, context)
+    slug, seen = find_model(repository, name, context, slug=request.slug)
     judged: list[Judgement] = []
 
     def build(model: Model | None) -> Draft:

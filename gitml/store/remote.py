@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from gitml import names
 from gitml.errors import InputError
 from gitml.names import visible
-from gitml.store.hosts import rejection, transport_failure
+from gitml.store.hosts import AtomicError, rejection, transport_failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -115,7 +115,14 @@ def branch_tip(repository: Repository, remote: str | None, branch: str | None) -
     return repository.resolve(f"{place}/{branch}^{{commit}}")
 
 
-def fetch(repository: Repository, remote: str, specs: Sequence[str], branch: str | None) -> bool:
+def fetch(
+    repository: Repository,
+    remote: str,
+    specs: Sequence[str],
+    branch: str | None,
+    *,
+    options: Sequence[str] = (),
+) -> bool:
     """Fetch refspecs and a branch; return whether anything came.
 
     What the remote no longer has is pruned, within the refspecs. Raises
@@ -126,16 +133,16 @@ def fetch(repository: Repository, remote: str, specs: Sequence[str], branch: str
         wanted.append(f"+refs/heads/{branch}:refs/remotes/{remote}/{branch}")
     command = [
         *("fetch", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--prune"),
-        *("--no-recurse-submodules", "--refmap=", remote),
+        *("--no-recurse-submodules", "--refmap=", *options, remote),
     ]
-    code, out, err = _spoken(repository, *command, *wanted)
+    code, out, err = spoken(repository, *command, *wanted)
     if code and branch is not None and f"find remote ref refs/heads/{branch}" in err:
         if repository.config("gitml", "branch") is not None:
             raise InputError(
                 f"gitml.branch is {visible(branch, 80)}, and {remote} has no such branch.",
                 hint="git config --unset gitml.branch takes the remote's default branch",
             )
-        code, out, err = _spoken(repository, *command, *specs)
+        code, out, err = spoken(repository, *command, *specs)
     if code:
         raise transport_failure(remote, err, code)
     return bool(out.strip() or err.strip())
@@ -167,6 +174,14 @@ def push_atomic(repository: Repository, remote: str, refs: Sequence[PushRef]) ->
     _push(repository, remote, refs, atomic=True)
 
 
+def push_together(repository: Repository, remote: str, *batches: Sequence[PushRef]) -> None:
+    """Push batches as one; to a remote that cannot do that, in order (see `push_in_order`)."""
+    try:
+        push_atomic(repository, remote, [push for batch in batches for push in batch])
+    except AtomicError:
+        push_in_order(repository, remote, *filter(None, batches))
+
+
 def push_in_order(repository: Repository, remote: str, *batches: Sequence[PushRef]) -> None:
     """Push batch after batch to a remote that knows no atomic push.
 
@@ -189,7 +204,7 @@ def _take_back(repository: Repository, remote: str, done: Sequence[PushRef]) -> 
         return
     leases = [f"--force-with-lease={push.ref}:{push.new}" for push in done]
     specs = [f"{push.expected_old or ''}:{push.ref}" for push in done]
-    _spoken(repository, *_PUSH, *leases, remote, *specs)
+    spoken(repository, *_PUSH, *leases, remote, *specs)
 
 
 _PUSH = ("push", "--porcelain", "--no-verify", "--no-follow-tags", "--recurse-submodules=no")
@@ -206,14 +221,14 @@ def _push(repository: Repository, remote: str, refs: Iterable[PushRef], *, atomi
         ]
         specs = [f"{push.new}:{push.ref}" for push in wanted.values()]
         how = ["--atomic"] if atomic else []
-        code, out, err = _spoken(repository, *_PUSH, *how, *leases, remote, *specs)
+        code, out, err = spoken(repository, *_PUSH, *how, *leases, remote, *specs)
         if not code:
             return
-        rejected = _rejected(out)
-        ahead = {ref for ref, reason in rejected.items() if _is_ahead(reason)}
+        refused = rejected(out)
+        ahead = {ref for ref, reason in refused.items() if _is_ahead(reason)}
         ahead &= {ref for ref, push in wanted.items() if not push.leased}
         if not ahead:
-            raise _failed(remote, rejected, err, code)
+            raise _failed(remote, refused, err, code)
         for ref in ahead:
             del wanted[ref]
 
@@ -222,13 +237,13 @@ def _is_ahead(reason: str) -> bool:
     return reason in {"non-fast-forward", "fetch first", "already exists", "needs force"}
 
 
-def _failed(remote: str, rejected: Mapping[str, str], err: str, code: int) -> GitmlError:
-    if not rejected:
+def _failed(remote: str, refused: Mapping[str, str], err: str, code: int) -> GitmlError:
+    if not refused:
         return transport_failure(remote, err, code)
-    return rejection(remote, rejected, err)
+    return rejection(remote, refused, err)
 
 
-def _rejected(out: str) -> dict[str, str]:
+def rejected(out: str) -> dict[str, str]:
     """Return why by ref, of what ``git push --porcelain`` reports as not done."""
     found = {}
     for line in out.splitlines():
@@ -241,14 +256,14 @@ def _rejected(out: str) -> dict[str, str]:
 
 
 def _talk(repository: Repository, remote: str, *args: str) -> bytes:
-    code, out, err = _spoken(repository, *args)
+    code, out, err = spoken(repository, *args)
     if code:
         raise transport_failure(remote, err, code)
     return out.encode("utf-8", "surrogateescape")
 
 
-def _spoken(repository: Repository, *args: str) -> tuple[int, str, str]:
-    """Run git over the network; return its exit code and what it said."""
+def spoken(repository: Repository, *args: str) -> tuple[int, str, str]:
+    """Run git over the network; return its exit code and what it said on stdout and stderr."""
     process = repository.start(*args, stdin=subprocess.DEVNULL, env=NEVER_ASK)
     try:
         out, err = process.communicate()
