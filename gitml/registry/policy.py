@@ -221,16 +221,16 @@ def _policy(document: Json) -> Policy:
     top = Where((), read_gate)
     if not isinstance(document, dict):
         raise PolicyError("it is not a mapping.", hint="gitml init --policy writes one")
-    for key in document:
-        if key not in _KEYS:
-            hint = did_you_mean(str(key), _KEYS) or f"the keys are {', '.join(_KEYS)}"
-            top.below(str(key)).refuse("is not a key of a policy", hint)
     try:
         check_schema(document.get("schema", SCHEMA), FILE)
     except NewerSchemaError:
         raise
     except DamagedError:
         top.below("schema").refuse("is not a number", f"write schema: {SCHEMA}")
+    for key in document:
+        if key not in _KEYS:
+            hint = did_you_mean(str(key), _KEYS) or f"the keys are {', '.join(_KEYS)}"
+            top.below(str(key)).refuse("is not a key of a policy", hint)
     lists = {
         key: read_list(document[key], top.below(key))
         for key in ("default", "break_glass")
