@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from gitml.errors import DamagedError
 from gitml.names import MODELS, package_ref, plural, visible
+from gitml.registry.candidate import package_places
 from gitml.registry.checks.sight import Finding
 from gitml.registry.package import package_digest
 from gitml.registry.versionfile import load_version
 from gitml.store.artifacts import INLINE_MOST, kept_path, lfs_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from gitml.registry.checks.sight import Sight
     from gitml.registry.values import Model, ModelVersion, PackageFile, Version
@@ -45,8 +46,9 @@ def _version(
     if version.digest is None:
         return
     absent = 0
+    places = package_places(full.files)
     for file in full.files:
-        state = _state(repository, version, file, seen)
+        state = _state(repository, version, file, seen, places)
         if state == "absent":
             absent += 1
         elif state:
@@ -76,7 +78,11 @@ def _facts(model: Model, version: Version, full: ModelVersion) -> Iterator[str]:
 
 
 def _state(
-    repository: Repository, version: Version, file: PackageFile, seen: dict[str, str | None]
+    repository: Repository,
+    version: Version,
+    file: PackageFile,
+    seen: dict[str, str | None],
+    places: Mapping[str, str],
 ) -> str:
     """Return ``absent``, or what is wrong with a file as the end of a sentence, or nothing."""
     if file.store == "lfs":
@@ -90,7 +96,7 @@ def _state(
         place = f"{version.attached or version.commit}:package/{file.path}"
     else:
         assert version.digest is not None
-        place = f"{package_ref(version.model, version.digest)}:{file.path}"
+        place = f"{package_ref(version.model, version.digest)}:{places[file.path]}"
     if place not in seen:
         try:
             blob = repository.objects().get(place, limit=INLINE_MOST)

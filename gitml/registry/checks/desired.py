@@ -27,7 +27,8 @@ def check(sight: Sight) -> Iterator[Finding]:
         except InputError as error:
             if sight.whole:
                 mend = error.hint or "mend the file by a reviewed change"
-                yield _drift("", f"On {sight.branch}, {error.message}", mend)
+                where = f"{visible(file.path, 120)} on {sight.branch}"
+                yield _drift("", f"{where} cannot be used: {error.message}", mend)
             continue
         if desired.model not in sight.slugs and not sight.whole:
             continue
