@@ -22,15 +22,14 @@ from gitml.names import TAGS, model_ref, remote_ref, visible
 from gitml.registry.message import event_message
 from gitml.registry.signing import write_tag
 from gitml.registry.state import read_registry
+from gitml.registry.taking import taken_along
 from gitml.store.git import RefUpdate
-from gitml.store.hosts import AtomicError
 from gitml.store.remote import (
     PushRef,
     asked_branch,
     branch_tip,
     protected_branch,
-    push_atomic,
-    push_in_order,
+    push_together,
     registry_remote,
 )
 from gitml.store.shared import contains, fetch_registry
@@ -87,8 +86,6 @@ class Draft:
     """Writes commits that go along too, before the event's own, and returns their refs."""
     keep: frozenset[str] = frozenset()
     """Refs of those that go along which are written here too, where they are not yet."""
-    large: tuple[str, ...] = ()
-    """SHA-256 of git-lfs objects that are uploaded before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,6 +255,13 @@ def _make(repository: Repository, slug: str, base: _Base, draft: Draft, context:
     tmp = names.tmp_ref(secrets.token_hex(8))
     along = [*draft.refs]
     with repository.fast_import() as stream:
+        if context.remote is not None and base.model is not None and base.tip != base.shared:
+            tip = policy_tip(repository, context)
+            along += taken_along(
+                *(repository, stream, base.model, base.shared),
+                remote=context.remote,
+                branch_tip=tip,
+            )
         if draft.prepare is not None:
             along += draft.prepare(stream)
         mark = stream.commit(
@@ -295,30 +299,36 @@ def _publish(repository: Repository, base: _Base, made: _Made, context: Context)
         updates += [RefUpdate(ref, oid, None) for ref, oid in made.tags.items()]
         repository.update_refs([*updates, *made.keep])
         return
-    along = made.refs
+    along = [push for push in made.refs if not push.ref.startswith(TAGS)]
     chain = PushRef(ref=made.ref, new=made.commit, expected_old=base.shared)
-    tags = [PushRef(ref=ref, new=oid) for ref, oid in made.tags.items()]
+    tags = [push for push in made.refs if push.ref.startswith(TAGS)]
+    tags += [PushRef(ref=ref, new=oid) for ref, oid in made.tags.items()]
     try:
-        push_atomic(repository, context.remote, [*along, chain, *tags])
-    except AtomicError:
-        push_in_order(repository, context.remote, *filter(None, ([*along], [chain], tags)))
-    except UnreachableError:
-        if not _arrived(repository, made, context.remote):
+        push_together(repository, context.remote, along, [chain], tags)
+    except UnreachableError as error:
+        if not _arrived(repository, made, context.remote, error):
             raise
 
 
-def _arrived(repository: Repository, made: _Made, remote: str) -> bool:
-    """Say whether a push whose connection broke was taken all the same."""
+def _arrived(repository: Repository, made: _Made, remote: str, error: UnreachableError) -> bool:
+    """Say whether a push whose connection broke was taken all the same.
+
+    Raises `UnreachableError` if the remote does not say.
+    """
     slug = made.ref.removeprefix(names.MODELS)
-    with contextlib.suppress(RemoteError):
+    try:
         fetch_registry(repository, remote, slugs=[slug])
-        tip = repository.resolve(remote_ref(remote, f"models/{slug}"))
-        return tip is not None and contains(repository, tip, made.commit)
-    return False
+    except RemoteError:
+        raise UnreachableError(
+            f"{error.message.rstrip('.')}; whether the event arrived is not known.",
+            hint="do it again once the remote answers: what arrived is seen then",
+        ) from None
+    tip = repository.resolve(remote_ref(remote, f"models/{slug}"))
+    return tip is not None and contains(repository, tip, made.commit)
 
 
 def _keep(repository: Repository, slug: str, base: _Base, made: _Made, context: Context) -> None:
-    """Write the local refs of what was published; a later fetch does what fails here."""
+    """Write the local refs of what was published; the next fetch does what fails here."""
     if context.remote is None:
         return
     updates = [RefUpdate(made.ref, made.commit, base.tip)]
@@ -328,7 +338,7 @@ def _keep(repository: Repository, slug: str, base: _Base, made: _Made, context: 
     for ref, oid in made.tags.items():
         place = remote_ref(context.remote, f"tags/{ref.removeprefix(TAGS)}")
         updates += [RefUpdate(ref, oid, None), RefUpdate(place, oid, None)]
-    with contextlib.suppress(BeatenError):
+    with contextlib.suppress(GitmlError):
         repository.update_refs([*updates, *made.keep])
 
 

@@ -62,6 +62,10 @@ def transport_failure(remote: str, err: str, code: int) -> GitmlError:
         return UnreachableError(
             f"{name} is not there: {_telling(err)}", hint="git remote -v shows its address"
         )
+    if "hung up unexpectedly" in err and (words := _last_words(err)):
+        return UnreachableError(
+            f"{name} broke off: {words}", hint=f"git ls-remote {name} shows whether it answers"
+        )
     if any(word in err for word in _AWAY):
         return UnreachableError(
             f"{name} could not be reached: {_telling(err)}",
@@ -112,6 +116,18 @@ def _remote_words(err: str) -> str:
     lines = [line.removeprefix("remote:").strip() for line in err.splitlines() if "remote:" in line]
     told = [line for line in lines if line.strip("- ")]
     return visible(" ".join(told).removeprefix("error: "), _WORDS)
+
+
+def _last_words(err: str) -> str:
+    """Return what was said besides that the connection ended."""
+    lines = [line.strip() for line in err.splitlines()]
+    told = [
+        line.partition(": ")[2].removeprefix("fatal: ").strip()
+        for line in lines
+        if line.startswith(("remote: ", "fatal: ", "error: "))
+        and not any(word in line for word in (*_AWAY, "failed to push some refs"))
+    ]
+    return visible(" ".join(told), _WORDS)
 
 
 def _telling(err: str) -> str:
