@@ -16,7 +16,6 @@ from gitml.registry.signing import Sign
 from gitml.registry.verify import allowed_signers, probe_signers
 from gitml.registry.versionfile import load_version
 from gitml.registry.writing import policy_tip
-from gitml.store.remote import fetch_refs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -112,10 +111,6 @@ def case_of(
             target=version.commit,
         )
 
-    def fetch(refs: Sequence[str]) -> None:
-        if context.remote is not None:
-            fetch_refs(repository, context.remote, refs)
-
     return Case(
         repository=repository,
         model=model,
@@ -130,7 +125,7 @@ def case_of(
         signers=signers if isinstance(context.sign, Sign) else None,
         review=question.review,
         index=index,
-        fetch=fetch if context.remote is not None else None,
+        remote=context.remote,
         passed_before=question.passed_before,
     )
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from gitml.errors import GitmlError
+from gitml.errors import DamagedError, GitmlError, NotFoundError
 from gitml.lines import dump_json
-from gitml.names import package_ref, plural, run_ref, source_ref, visible
+from gitml.names import plural, run_ref, source_ref, visible
+from gitml.registry.pulling import Contents
+from gitml.store.remote import fetch_refs
 from gitml.store.verify import verify_tree
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ def trace(case: Case, parts: Sequence[str]) -> tuple[list[str], list[str]]:
         "inputs": _inputs,
         "run": _run,
         "source": _source,
+        "package": _package,
     }
     problems = [problem for part in parts for problem in checks[part](case)]
     version = case.candidate
@@ -47,20 +50,15 @@ def trace(case: Case, parts: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _bring(case: Case, parts: Sequence[str]) -> None:
-    """Fetch what is not here of a version's run, source and package, in one go."""
-    if case.fetch is None:
-        return
+    """Fetch what is not here of a version's run and source, in one go."""
     version, refs = case.candidate, []
-    tree, package = version.source.tree, package_ref(version.slug, version.digest)
-    if "run" in parts and version.run is not None and not _is_here(version.run.tree, case):
-        refs.append(run_ref(version.run.id))
+    run, tree = version.run, version.source.tree
+    if "run" in parts and run is not None and not _is_here(run.tree, case):
+        refs.append(run_ref(run.id))
     if "source" in parts and tree is not None and _named(tree) and not _is_here(tree, case):
         refs.append(source_ref(tree))
-    in_package = any(file.store != "tag" for file in version.files)
-    if "package" in parts and in_package and case.repository.resolve(package) is None:
-        refs.append(package)
-    if refs:
-        case.fetch(refs)
+    if refs and case.remote is not None:
+        fetch_refs(case.repository, case.remote, refs)
 
 
 def _named(oid: str | None) -> bool:
@@ -141,3 +139,15 @@ def is_whole(repository: Repository, tree: str) -> bool:
     except GitmlError:
         return False
     return True
+
+
+def _package(case: Case) -> Iterator[str]:
+    """Yield why the files are not those of the digest; large ones are downloaded for it."""
+    try:
+        contents = Contents(case.repository, case.version, case.candidate, case.remote)
+        contents.fetch()
+        for file in case.candidate.files:
+            for _ in contents.read(file):
+                pass
+    except (DamagedError, NotFoundError) as error:
+        yield error.message.rstrip(".")

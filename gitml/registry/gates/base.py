@@ -65,9 +65,9 @@ class Case:
     review: Callable[[], ReviewAnswer] | None = None
     """Asks the host about the request behind ``change``; None: there is none to ask."""
     index: Callable[[], Index] | None = None
-    """Opens the index of the runs; None: it cannot be had."""
-    fetch: Callable[[Sequence[str]], None] | None = None
-    """Fetches these refs (``refs/gitml/runs/…``) of the registry's remote; None: no remote."""
+    """Gives the index of the runs, which whoever made the case closes; None: there is none."""
+    remote: str | None = None
+    """The registry's remote, from which what is not here may be fetched; None: there is none."""
     passed_before: tuple[Verdict, ...] = ()
     """What the gates said when this stage had the version before (``rollback``)."""
 
