@@ -17,6 +17,12 @@ SUBCOMMANDS: dict[str, Subcommand] = {
         "gitml.commands.model_history",
         "Show who did what to a model, when, why and by which review; the newest first.",
     ),
+    "pull": Subcommand(
+        "gitml.commands.model_pull", "Get the files of a version into a new folder, verified."
+    ),
+    "export": Subcommand(
+        "gitml.commands.model_export", "Write a version into one archive to hand on."
+    ),
 }
 """Subcommands by name; ``NAME`` is in the module ``gitml.commands.model_NAME``."""
 

@@ -6,21 +6,31 @@ has a say. A folder gets its name only once every file in it has been verified.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import secrets
 import shutil
 from typing import TYPE_CHECKING
 
-from gitml.errors import DamagedError, InputError, NotFoundError, RefusedError
+from gitml.errors import (
+    DamagedError,
+    InputError,
+    NotFoundError,
+    RefusedError,
+    UnreachableError,
+)
 from gitml.model import Artifact
 from gitml.names import check_path, visible
 from gitml.registry.candidate import PACKAGE, package_places, package_ref
 from gitml.registry.package import check_members, members_of, package_digest, scan
+from gitml.registry.references import parse_reference, resolve
+from gitml.registry.state import read_registry
 from gitml.reproduce.place import check_folder
 from gitml.store import lfs
 from gitml.store.artifacts import INLINE_LIMIT, kept_path, large_chunks, lfs_path
 from gitml.store.remote import fetch
+from gitml.store.shared import fetch_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -221,3 +231,35 @@ def _holds(folder: Path, facts: ModelVersion) -> bool:
         return package_digest(members_of(scan([folder]))) == facts.digest
     except InputError:
         return False
+
+
+def _slugs(repository: Repository, name: str) -> list[str] | None:
+    """Return the slug of the model of a name, None for "any": it is not known here."""
+    with contextlib.suppress(NotFoundError):
+        return [read_registry(repository).find(name).slug]
+    return None
+
+
+def find_version(
+    repository: Repository, reference: str, remote: str | None
+) -> tuple[Version, str | None]:
+    """Return the version that ``reference`` names, and why that may be out of date.
+
+    What may have moved (a stage, the latest) is asked of the remote first, and so is
+    a version that is not known here; one that is known here never changes. Raises
+    what `resolve` raises, and `RemoteError` for a version that only the remote may know.
+    """
+    wanted = parse_reference(reference)
+    if remote is not None and (wanted.stage is not None or wanted.latest):
+        try:
+            fetch_registry(repository, remote, slugs=_slugs(repository, wanted.model))
+        except UnreachableError as error:
+            found = resolve(read_registry(repository), reference)[1]
+            return found, error.message
+    try:
+        return resolve(read_registry(repository), reference)[1], None
+    except NotFoundError:
+        if remote is None or wanted.stage is not None or wanted.latest:
+            raise
+    fetch_registry(repository, remote)
+    return resolve(read_registry(repository), reference)[1], None

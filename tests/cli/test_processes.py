@@ -51,6 +51,8 @@ CALLS = {
         ["log", "--parent", "s1", "-p", "a=1"],
     ],
     "ls": [["ls"], ["ls", "--where", "params.lr < 1", "--sort", "-created", "--json"]],
+    "model export": [["model", "export", "churn@latest", "-o", "churn.zip"]],
+    "model pull": [["model", "pull", "churn@v1.0.0", "-o", "out"]],
     "models": [["models"], ["models", "--json"]],
     "note": [["note", "r1", "good"], ["note", "s1", "good"]],
     "pack": [["pack"]],
@@ -60,6 +62,10 @@ CALLS = {
         ["policy", "explain", "fraud", "production", "v1.0.0", "--at", "with-policy", "--json"],
     ],
     "purge": [["purge", "r1", "--yes"], ["purge", "s1", "--yes"]],
+    "register": [
+        ["register", "risk-model", "--run", "files"],
+        ["register", "churn", "--run", "files", "--bump", "major"],
+    ],
     "restore": [["restore", "r1", "s1"]],
     "rm": [["rm", "r1", "s1"]],
     "run": [["run", "--", sys.executable, "-c", "pass"]],
@@ -117,6 +123,7 @@ def many_runs(repo, git, number):
     git(repo, "branch", "with-policy", git(repo, "commit-tree", "-m", "policy", top).strip())
     (repo.parent / "plot.txt").write_text("plot\n")
     yield ["log", "--name", "files", "--artifact", repo.parent / "plot.txt"]
+    yield ["register", "churn", "--run", "files"]
 
 
 CASES = [
