@@ -115,6 +115,16 @@ COMMANDS: dict[str, Entry] = {
         "Models",
         "Put a version of a model into a stage, if the policy lets it.",
     ),
+    "review": Entry(
+        "gitml.commands.review",
+        "Models",
+        "Review a request that changes stage files, before it is merged.",
+    ),
+    "apply": Entry(
+        "gitml.commands.apply",
+        "Models",
+        "Put versions into stages as the protected branch's stage files say.",
+    ),
     "rollback": Entry(
         "gitml.commands.rollback", "Models", "Bring back the version that a stage held before."
     ),

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import importlib
 import os
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
@@ -170,6 +171,8 @@ class _Explained:
 
     examples: Sequence[str] = ()
     exits: Sequence[int] = ()
+    exit_words: Mapping[int, str] = MappingProxyType({})
+    """What an exit code means here, where it is not what it means elsewhere."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the examples and the exit codes."""
@@ -177,7 +180,8 @@ class _Explained:
             with formatter.section("Examples"):
                 for example in self.examples:
                     formatter.write(f"{'':{formatter.current_indent}}{example}\n")
-        codes = "; ".join(f"{code} {EXIT_CODES[code]}" for code in sorted({0, 2, *self.exits}))
+        words = {**EXIT_CODES, **self.exit_words}
+        codes = "; ".join(f"{code} {words[code]}" for code in sorted({0, 2, *self.exits}))
         with formatter.section("Exit codes"):
             formatter.write_text(codes)
 
@@ -271,19 +275,25 @@ def unknown(what: str, word: str, among: Iterable[str], hint: str) -> UsageError
 
 
 def command(
-    *, examples: Sequence[str], exits: Sequence[int] = (), name: str | None = None, **settings: Any
+    *,
+    examples: Sequence[str],
+    exits: Sequence[int] = (),
+    exit_words: Mapping[int, str] | None = None,
+    name: str | None = None,
+    **settings: Any,
 ) -> Callable[[Callable[..., Any]], Command]:
     """Make a function a command; its first argument is the `Session`.
 
     ``examples`` are two or more whole command lines; ``exits`` are the exit
-    codes it may give besides 0 and 2.
+    codes it may give besides 0 and 2; ``exit_words`` says of those what they mean
+    here, if that is not what they mean elsewhere.
     """
 
     def declare(function: Callable[..., Any]) -> Command:
         settings["context_settings"] = {**HELP, **settings.get("context_settings", {})}
         made = click.command(name, cls=Command, **settings)(click.pass_obj(function))
         add_everywhere(made)
-        made.examples, made.exits = examples, exits
+        made.examples, made.exits, made.exit_words = examples, exits, exit_words or {}
         return made
 
     return declare
