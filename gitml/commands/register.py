@@ -172,6 +172,9 @@ def _tell(session: Session, done: Registered, origin: str) -> None:
     from gitml.output import size
 
     screen, version, written = session.screen, done.version, done.written
+    for one in done.earlier:
+        title = f"{visible(one.version.model, 80)}@{one.version.name}"
+        screen.line(f"Published {title}, number {one.version.number}, which was waiting here.")
     title = f"{visible(version.model, 80)}@{version.name}"
     if not written.changed:
         session.say(
@@ -210,4 +213,5 @@ def _json(done: Registered) -> dict[str, Json]:
         "commit": done.written.event.commit,
         "tags": list(done.written.tags),
         "version": version_document(done.version),
+        "earlier": [_json(one) for one in done.earlier],
     }

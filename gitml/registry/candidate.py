@@ -25,7 +25,7 @@ from gitml.store.artifacts import pointer
 from gitml.store.history import copies, requirements
 from gitml.store.remote import PushRef
 from gitml.store.source import commit_date, write_commit
-from gitml.store.state import stored_paths
+from gitml.store.state import fold, read_tree, stored_paths
 from gitml.store.write import ENDED
 
 if TYPE_CHECKING:
@@ -212,6 +212,15 @@ def _is_on(repository: Repository, commit: str | None, tip: str | None) -> bool:
     done = repository.start("merge-base", "--is-ancestor", commit, tip)
     done.communicate()
     return done.returncode == 0
+
+
+def large_contents(repository: Repository, version: ModelVersion) -> list[str]:
+    """Return the SHA-256 of the git-lfs contents of a version and of its run."""
+    found = [file.sha256 for file in version.files if file.store == "lfs"]
+    if version.run is not None and version.run.tree is not None:
+        artifacts = fold(version.run.id, read_tree(repository, version.run.tree)).artifacts
+        found += [a.sha256 for a in artifacts.values() if a.store == "lfs" and a.sha256]
+    return list(dict.fromkeys(found))
 
 
 def checked_content(file: PackageFile, pieces: Iterator[bytes]) -> bytes:

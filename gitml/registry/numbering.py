@@ -38,8 +38,8 @@ class Candidate:
     """The part to raise; None follows the signature."""
     attach: bool = False
     """Whether ``wanted`` is a foreign version that gets its package."""
-    large: tuple[str, ...] = ()
-    """SHA-256 of large files of the run, which goes along to the remote."""
+    again: bool = False
+    """Whether ``wanted`` is what it was called while it waited, and may change."""
 
 
 def next_version(
@@ -51,9 +51,10 @@ def next_version(
         assert candidate.wanted is not None
         return _attached(taken.get(candidate.wanted), candidate.wanted, model), ""
     if candidate.wanted is not None:
-        if candidate.wanted in taken:
+        if candidate.wanted not in taken:
+            return candidate.wanted, ""
+        if not candidate.again:
             raise _exists(model, taken[candidate.wanted], again=again)
-        return candidate.wanted, ""
     _check_new(model, candidate)
     last = latest(model) or max(taken.values(), key=lambda v: semver.key(v.name), default=None)
     if last is None:

@@ -7,6 +7,7 @@ has a say. A folder gets its name only once every file in it has been verified.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import re
 import secrets
@@ -23,7 +24,7 @@ from gitml.errors import (
 from gitml.model import Artifact
 from gitml.names import check_path, visible
 from gitml.registry.candidate import PACKAGE, package_places, package_ref
-from gitml.registry.package import check_members, members_of, package_digest, scan
+from gitml.registry.package import Member, check_members, members_of, package_digest, scan
 from gitml.registry.references import parse_reference, resolve
 from gitml.registry.state import read_registry
 from gitml.reproduce.place import check_folder
@@ -136,6 +137,17 @@ class Contents:
             raise DamagedError(
                 f"{visible(file.path, 80)} of {self._title} is not what was registered.",
                 hint=f"gitml audit {self._facts.slug} looks for what else was changed",
+            )
+
+    def members(self) -> Iterator[Member]:
+        """Yield the files as those of a package that is to be written anew."""
+        for file in self._facts.files:
+            yield Member(
+                path=file.path,
+                size=file.size,
+                sha256=file.sha256,
+                open=functools.partial(self.read, file),
+                text=file.store == "tag",
             )
 
     def _small(self, file: PackageFile) -> bytes:

@@ -15,6 +15,7 @@ from gitml.names import check_name, check_version, visible
 from gitml.registry.candidate import (
     checked_content,
     freeze,
+    large_contents,
     package_ref,
     put_version,
     run_along,
@@ -27,6 +28,7 @@ from gitml.registry.numbering import Candidate, next_version
 from gitml.registry.package import check_listing
 from gitml.registry.packing import keep_contents, logged_members, named_members
 from gitml.registry.pending import write_pending
+from gitml.registry.pulling import Contents
 from gitml.registry.state import read_registry
 from gitml.registry.tagobject import TagDraft
 from gitml.registry.values import Event, Model
@@ -40,6 +42,7 @@ from gitml.registry.writing import (
     write_event,
 )
 from gitml.store import lfs
+from gitml.store.git import RefUpdate
 from gitml.store.shared import fetch_registry
 
 if TYPE_CHECKING:
@@ -69,6 +72,8 @@ class Registered:
     """Why it has this version, for people: ``minor: the signature is compatible``."""
     kept_back: str | None = None
     """Why it is not published, if it is not."""
+    earlier: tuple[Registered, ...] = ()
+    """Versions that waited to be published, and were published first."""
 
 
 @dataclass(slots=True)
@@ -106,10 +111,7 @@ def candidate_of(
     members, mlmodel = complete(gathered.members, python=python or None)
     check_listing(members)
     version = freeze(repository, run, members, mlmodel, tags=tags or {}, note=note)
-    artifacts = run.artifacts.values() if run else ()
-    large = tuple(a.sha256 for a in artifacts if a.store == "lfs" and a.sha256)
-    candidate = Candidate(version=version, members=tuple(members), name="", large=large)
-    return candidate, gathered
+    return Candidate(version=version, members=tuple(members), name=""), gathered
 
 
 class _OtherModelError(Exception):
@@ -139,7 +141,9 @@ def register(
     keep_contents(repository, candidate.members)
     if push:
         try:
-            return _published(repository, candidate, context, view)
+            earlier = _publish_waiting(repository, candidate.name, context, view)
+            done = _published(repository, candidate, context, None if earlier else view)
+            return replace(done, earlier=earlier)
         except UnreachableError as error:
             if candidate.attach:
                 raise
@@ -149,6 +153,41 @@ def register(
     if context.remote is None:
         return _published(repository, candidate, context, view)
     return _kept_back(repository, candidate, context, view, "it was not pushed")
+
+
+def publish_waiting(
+    repository: Repository, model: Model, context: Context
+) -> tuple[Registered, ...]:
+    """Publish the versions of a model that wait here, in the order of time.
+
+    One whose name was taken meanwhile gets the next. Raises what `register` does;
+    what was published before that is.
+    """
+    done = []
+    waiting = [version for version in model.versions if version.pending_ref is not None]
+    for version in sorted(waiting, key=lambda v: (v.at, v.number)):
+        facts = load_version(repository, version)
+        contents = Contents(repository, version, facts)
+        candidate = Candidate(
+            version=facts,
+            members=tuple(contents.members()),
+            name=model.name,
+            wanted=facts.name,
+            again=True,
+        )
+        done.append(_published(repository, candidate, context, None))
+        assert version.pending_ref is not None
+        repository.update_refs([RefUpdate(version.pending_ref, None, version.commit)])
+    return tuple(done)
+
+
+def _publish_waiting(
+    repository: Repository, name: str, context: Context, view: Repository | None
+) -> tuple[Registered, ...]:
+    if context.remote is None:
+        return ()
+    model = _known(_read(view or repository, name), name)
+    return publish_waiting(repository, model, context) if model else ()
 
 
 def _checked(candidate: Candidate) -> Candidate:
@@ -169,9 +208,8 @@ def _published(
     if context.remote is not None and _known(registry, candidate.name) is None:
         fetch_registry(repository, context.remote, context.branch)
         registry = read_registry(repository)
-    large = _large(candidate)
-    if context.remote is not None and large:
-        lfs.upload(repository, context.remote, large)
+    if context.remote is not None:
+        lfs.upload(repository, context.remote, large_contents(repository, candidate.version))
     for _ in range(3):
         seen = _known(registry, candidate.name)
         slug = seen.slug if seen else registry.slug_for_new(candidate.name)
@@ -216,11 +254,6 @@ def _known(registry: Registry, name: str) -> Model | None:
 
 def _new(slug: str, candidate: Candidate) -> Model:
     return Model(slug=slug, name=candidate.name)
-
-
-def _large(candidate: Candidate) -> list[str]:
-    own = [f.sha256 for f in candidate.version.files if f.store == "lfs"]
-    return [*dict.fromkeys([*own, *candidate.large])]
 
 
 def _builder(
