@@ -121,8 +121,7 @@ def _events(found: Iterable[_Found]) -> dict[str, list[Event]]:
 
 
 def _of_model(found: Sequence[_Found]) -> list[Event]:
-    # Of one second versions come first, and then GTO goes by the alphabet.
-    ordered = sorted(found, key=lambda o: (o.tag.at or 0, o.says.stage is not None, o.name))
+    ordered = sorted(found, key=_order)
     at_commit: dict[str, str] = {}
     for one in ordered:  # of several versions of one commit the last counts
         if one.says.kind == "register" and one.says.version is not None:
@@ -133,6 +132,17 @@ def _of_model(found: Sequence[_Found]) -> list[Event]:
         if event is not None and not any(_same(event, other) for other in events[-8:]):
             events.append(event)
     return events
+
+
+_WITHIN_A_SECOND = ("register", "delete", "assign", "unassign")
+
+
+def _order(found: _Found) -> tuple[int, int, str]:
+    """Return what sorts tags as GTO takes them, also those of the same second."""
+    says = found.says
+    whole = says.version is None and says.stage is None
+    rank = -1 if whole else _WITHIN_A_SECOND.index(says.kind)
+    return found.tag.at or 0, rank, found.name
 
 
 def _same(event: Event, other: Event) -> bool:

@@ -132,15 +132,17 @@ def fold(events: Iterable[Event], *, slug: str, tags: Sequence[Event] = ()) -> M
     """Return the model that a journal tells of; ``tags`` are events that only tags tell of.
 
     The journal is the truth. Where there is none, tags are read as GTO reads them.
+    ``events`` may be those of a `Model`, which have what an import took over.
     """
     folding = _Folding(slug)
-    journal = [*events]
+    told = [*events]
+    journal = [event for event in told if "foreign" not in event.extra]
     for event in journal:
         if event.kind == "import":
             folding.take_over(foreign.imported(event))
         folding.take(event)
     if not journal:
-        folding.take_over(tags)
+        folding.take_over(tags or told)
     return folding.model()
 
 

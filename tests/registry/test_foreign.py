@@ -132,8 +132,10 @@ def test_tags_of_the_same_second(repo, tag, commit):
     tag("churn#production#2", "two", at=1)
     tag("churn#production#1", "one", at=1)
     assert held(read(repo).find("churn")) == {"production": "v1.0.0"}
-    tag("churn#production!#1", "one", at=1)  # by the alphabet before it was assigned
-    assert held(read(repo).find("churn")) == {"production": "v1.0.0"}
+    tag("churn#production!#0", "one", at=1)
+    assert held(read(repo).find("churn")) == {"production": "v2.0.0"}
+    tag("churn@v2.0.0!", "two", at=1)
+    assert held(read(repo).find("churn")) == {}
 
 
 def test_odd_tags_break_nothing(repo, git, tag):
