@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitml.commands.options import command, json_option
+from gitml.commands.proposing import check_review, propose_stage, review_option
 from gitml.commands.writing import (
     break_glass_option,
     context_of,
@@ -25,13 +26,14 @@ if TYPE_CHECKING:
 @command(
     examples=[
         "gitml promote churn v1.2.0 --stage staging",
-        'gitml promote churn@latest --stage production -m "Better on new customers." --sign',
+        'gitml promote churn@latest --stage production -m "Better on new customers." --review',
     ],
     exits=[3, 4, 5, 6, 7, 8, 9],
 )
 @click.argument("words", metavar="MODEL VERSION", nargs=-1, required=True)
 @stage_option
 @reason_option
+@review_option
 @break_glass_option
 @sign_options
 @json_option
@@ -41,6 +43,7 @@ def promote(
     words: tuple[str, ...],
     stage: str,
     reason: str | None,
+    review: bool,
     break_glass: str | None,
     sign: bool | None,
     as_json: bool,
@@ -49,7 +52,9 @@ def promote(
 
     A version is named by two words (churn v1.2.0, churn 3, churn latest) or one
     (churn@v1.2.0, churn#staging). The stage's policy is read from the protected
-    branch; whoever is refused may ask for a review.
+    branch; whoever is refused may ask for a review. With --review a branch with the
+    stage file is pushed and a request opened: what the policy lets pass is tagged
+    after the merge.
     """
     from gitml.registry.judging import PolicyRefusedError
     from gitml.registry.stagedrafts import request_of
@@ -58,6 +63,16 @@ def promote(
     reference = model_and_version(words)
     store = session.store()
     context = context_of(session, store, sign=sign)
+    if review:
+        check_review(break_glass=break_glass, sign=sign)
+        propose_stage(
+            *(session, store, context),
+            reference=reference,
+            stage=stage,
+            reason=reason,
+            as_json=as_json,
+        )
+        return
     request = request_of(stage, reason=reason, break_glass=break_glass)
     try:
         written = assign(store, reference, request, context)

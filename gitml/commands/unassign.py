@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitml.commands.options import command, json_option
+from gitml.commands.proposing import check_review, propose_stage, review_option
 from gitml.commands.writing import (
     break_glass_option,
     context_of,
@@ -24,13 +25,14 @@ if TYPE_CHECKING:
 @command(
     examples=[
         "gitml unassign churn --stage staging",
-        'gitml unassign churn --stage production -m "Retired." --json',
+        'gitml unassign churn --stage production -m "Retired." --review',
     ],
     exits=[3, 4, 5, 6, 7, 8, 9],
 )
 @click.argument("name", metavar="MODEL")
 @stage_option
 @reason_option
+@review_option
 @break_glass_option
 @sign_options
 @json_option
@@ -40,13 +42,15 @@ def unassign(
     name: str,
     stage: str,
     reason: str | None,
+    review: bool,
     break_glass: str | None,
     sign: bool | None,
     as_json: bool,
 ) -> None:
     """Take the version out of a stage.
 
-    Of the policy only the gates count that say who may: review and signed_by.
+    Of the policy only the gates count that say who may: review and signed_by. With
+    --review a branch with the stage file is pushed and a request opened.
     """
     from gitml.registry import stages
     from gitml.registry.judging import PolicyRefusedError
@@ -54,6 +58,17 @@ def unassign(
 
     store = session.store()
     context = context_of(session, store, sign=sign)
+    if review:
+        check_review(break_glass=break_glass, sign=sign)
+        propose_stage(
+            *(session, store, context),
+            reference=name,
+            stage=stage,
+            reason=reason,
+            empties=True,
+            as_json=as_json,
+        )
+        return
     request = request_of(stage, reason=reason, break_glass=break_glass)
     try:
         written = stages.unassign(store, name, request, context)
