@@ -225,7 +225,7 @@ def _push(repository: Repository, remote: str, refs: Iterable[PushRef], *, atomi
         if not code:
             return
         refused = rejected(out)
-        ahead = {ref for ref, reason in refused.items() if _is_ahead(reason)}
+        ahead = {ref for ref, reason in refused.items() if is_ahead(reason)}
         ahead &= {ref for ref, push in wanted.items() if not push.leased}
         if not ahead:
             raise _failed(remote, refused, err, code)
@@ -233,7 +233,8 @@ def _push(repository: Repository, remote: str, refs: Iterable[PushRef], *, atomi
             del wanted[ref]
 
 
-def _is_ahead(reason: str) -> bool:
+def is_ahead(reason: str) -> bool:
+    """Say whether a ref was not pushed because the remote's has what ours has not."""
     return reason in {"non-fast-forward", "fetch first", "already exists", "needs force"}
 
 

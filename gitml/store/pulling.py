@@ -1,0 +1,245 @@
+"""Runs of others, brought here: fetched beside ours, ledgers joined, what is settled let go.
+
+Only ``refs/gitml-remotes/<remote>/…`` is written by the fetch, and ledgers by the
+join; no hot ref of somebody else becomes one of ours. A ledger that went back on
+the remote is refused and named, and its last known state kept.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import re
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from gitml import names
+from gitml.errors import UsageError
+from gitml.names import EXPERIMENTS, RUNS, did_you_mean, is_run_id, remote_ref, visible
+from gitml.store import live
+from gitml.store.git import RefUpdate
+from gitml.store.hosts import transport_failure
+from gitml.store.joining import join_ledgers, relations
+from gitml.store.ledger import move_refs, purged_among, read_ledgers
+from gitml.store.remote import registry_remote, spoken
+from gitml.store.settled import settled
+from gitml.store.write import again
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gitml.store.git import Repository
+
+_FETCH = (
+    *("-c", "fetch.output=full", "fetch", "--no-tags", "--no-write-fetch-head", "--prune"),
+    *("--no-auto-maintenance", "--no-recurse-submodules", "--refmap="),
+)
+_REWOUND = re.compile(r"(?m)^ ! \[rejected\] +(\S+) +-> +\S+ +\(non-fast-forward\)")
+
+
+class Where(NamedTuple):
+    """A remote: what its refs are remembered under, and how git reaches it."""
+
+    name: str
+    """The remote's name; of a URL ``url-`` and eight digits of its SHA-256."""
+    address: str
+    """What git is given: the name, or the URL."""
+
+    def ref(self, rest: str) -> str:
+        """Return where a ref of it is remembered; ``rest`` is ``runs/…``."""
+        return remote_ref(self.name, rest)
+
+
+def where(repository: Repository, remote: str | None) -> Where:
+    """Return the remote that is meant: a name, a URL or path, or None for the usual one.
+
+    Raises `UsageError` if there is none.
+    """
+    known = repository.subsections("remote")
+    if remote is None:
+        found = registry_remote(repository)
+        if found is None:
+            raise UsageError(
+                "There is no remote to share with." if not known else "Which remote is meant?",
+                hint="git remote add origin URL" if not known else f"name one: {', '.join(known)}",
+            )
+        return Where(found, found)
+    if remote in known:
+        return Where(remote, remote)
+    if ":" in remote or "/" in remote or "\\" in remote:
+        digits = hashlib.sha256(remote.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+        return Where(f"url-{digits}", remote)
+    raise UsageError(
+        f"There is no remote {visible(remote, 80)}",
+        hint=did_you_mean(remote, known) or "git remote -v lists them; a URL or path does too",
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class Pulled:
+    """What a pull did."""
+
+    runs: list[str] = field(default_factory=list)
+    """Ids of hot runs that are new or changed on the remote."""
+    gone: list[str] = field(default_factory=list)
+    """Ids of hot runs that the remote no longer has: sealed, or purged."""
+    ledgers: dict[str, str] = field(default_factory=dict)
+    """``new``, ``forward`` or ``joined`` by slug of each ledger that changed here."""
+    rewound: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+    """(what was known, what the remote has now) of each ledger that went back there."""
+    settled: list[str] = field(default_factory=list)
+    """Ids of hot runs of ours that a ledger holds whole by now, and that were let go."""
+    purged: list[str] = field(default_factory=list)
+    """Ids of hot runs of ours that somebody purged."""
+    unreadable: dict[str, str] = field(default_factory=dict)
+    """Runs by id of which a copy cannot be read; ours was kept."""
+
+
+def pull_runs(repository: Repository, there: Where, *, accept_rewind: bool = False) -> Pulled:
+    """Fetch runs and ledgers of a remote and join them with ours.
+
+    Source trees, packages and large files stay where they are. Raises `RemoteError`
+    (`UnreachableError`) where the remote cannot be spoken to; nothing is changed then.
+    """
+    done = Pulled()
+    _fetch(repository, there, done, accept_rewind=accept_rewind)
+
+    def attempt() -> None:
+        done.ledgers.clear()
+        _bring_up(repository, there, done)
+
+    again(attempt)
+    again(lambda: let_go(repository, done))
+    return done
+
+
+def _fetch(repository: Repository, there: Where, done: Pulled, *, accept_rewind: bool) -> None:
+    runs, ledgers = there.ref("runs/"), there.ref("experiments/")
+    before = repository.refs(runs, ledgers)
+    plus = "+" if accept_rewind else ""
+    specs = [f"+{RUNS}*:{runs}*", f"{plus}{EXPERIMENTS}*:{ledgers}*"]
+    code, _, err = spoken(repository, *_FETCH, there.address, *specs)
+    refused = set(_REWOUND.findall(err))
+    if code and not refused:
+        raise transport_failure(there.name, err, code)
+    after = repository.refs(runs, ledgers)
+    for ref, oid in after.items():
+        if ref.startswith(runs) and before.get(ref) != oid:
+            done.runs.append(ref.removeprefix(runs))
+    back: list[RefUpdate] = []
+    for ref, oid in before.items():
+        if ref.startswith(runs) and ref not in after:
+            done.gone.append(ref.removeprefix(runs))
+        elif ref.startswith(ledgers) and ref not in after:
+            back.append(RefUpdate(ref, oid, None))  # a ledger is never deleted
+            done.rewound[ref.removeprefix(ledgers)] = oid, None
+    for ref in refused:
+        slug = ref.removeprefix(EXPERIMENTS)
+        done.rewound[slug] = before.get(ledgers + slug, repository.zero), repository.zero
+    if accept_rewind:
+        moved = {
+            ref.removeprefix(ledgers): (oid, after[ref])
+            for ref, oid in before.items()
+            if ref.startswith(ledgers) and after.get(ref, oid) != oid
+        }
+        _take_rewound(repository, done, moved)
+    if back:
+        repository.update_refs(back)
+
+
+def _take_rewound(
+    repository: Repository, done: Pulled, moved: Mapping[str, tuple[str, str]]
+) -> None:
+    """Let our ledgers follow those that went back, our own additions becoming hot runs again."""
+    slugs = list(moved)
+    stands = relations(repository, [moved[slug] for slug in slugs])
+    for slug, stand in zip(slugs, stands, strict=True):
+        if stand in {"same", "behind"}:
+            continue
+        was, now = moved[slug]
+        done.rewound[slug] = was, now
+        again(functools.partial(_follow, repository, slug, was, now))
+
+
+def _follow(repository: Repository, slug: str, was: str, now: str) -> None:
+    ref = names.experiment_ref(slug)
+    ours = repository.resolve(ref)
+    if ours is None:
+        return
+    updates = [RefUpdate(ref, now, ours)]
+    known = _trees(repository, was) | _trees(repository, now)
+    added = {i: tree for i, tree in _trees(repository, ours) if (i, tree) not in known}
+    hot = repository.refs(RUNS)
+    with repository.fast_import() as stream:
+        for run_id, tree in added.items():
+            if names.run_ref(run_id) in hot:
+                continue
+            tmp = names.tmp_ref(secrets.token_hex(8))
+            mark = stream.commit(tmp, committer="gitml <>", time=0, message=f"run {run_id}\n")
+            stream.put("", tree, "040000")
+            updates.append(RefUpdate(names.run_ref(run_id), stream.oid(mark), None))
+            updates.append(RefUpdate(tmp, None, None))
+    move_refs(repository, updates)
+
+
+def _trees(repository: Repository, ledger: str) -> set[tuple[str, str]]:
+    """Return (run id, tree) of every run of a ledger."""
+    runs = next((e for e in repository.tree(ledger) if e.name == "runs"), None)
+    if runs is None:
+        return set()
+    buckets = repository.tree(runs.oid)
+    return {
+        (entry.name, entry.oid)
+        for bucket in buckets
+        for entry in repository.tree(bucket.oid)
+        if is_run_id(entry.name)
+    }
+
+
+def _bring_up(repository: Repository, there: Where, done: Pulled) -> None:
+    """Move our ledgers forward to the remote's, or join them where both went on."""
+    refs = repository.refs(EXPERIMENTS, there.ref("experiments/"))
+    theirs = {
+        ref.removeprefix(there.ref("experiments/")): oid
+        for ref, oid in refs.items()
+        if ref.startswith(there.ref("experiments/"))
+    }
+    slugs = sorted(slug for slug in theirs if names.SLUG.fullmatch(slug))
+    pairs = [(refs.get(EXPERIMENTS + slug), theirs[slug]) for slug in slugs]
+    updates: list[RefUpdate] = []
+    apart: dict[str, tuple[str, str]] = {}
+    for slug, (ours, oid), stand in zip(slugs, pairs, relations(repository, pairs), strict=True):
+        if stand == "behind":
+            updates.append(RefUpdate(EXPERIMENTS + slug, oid, ours))
+            done.ledgers[slug] = "new" if ours is None else "forward"
+        elif stand == "apart" and ours is not None:
+            apart[slug] = ours, oid
+            done.ledgers[slug] = "joined"
+    if apart:
+        with repository.fast_import() as stream:
+            joined = join_ledgers(repository, stream, apart)
+        updates += joined.updates
+        done.unreadable |= joined.unreadable
+    if updates:
+        move_refs(repository, updates)
+
+
+def let_go(repository: Repository, done: Pulled) -> None:
+    """Delete hot refs of ours that a ledger holds whole, or whose run was purged."""
+    refs = repository.refs(RUNS, EXPERIMENTS)
+    hot = {ref.removeprefix(RUNS): oid for ref, oid in refs.items() if ref.startswith(RUNS)}
+    hot = {run_id: oid for run_id, oid in hot.items() if is_run_id(run_id)}
+    if not hot:
+        return
+    known = read_ledgers(repository, refs)
+    purged = purged_among(repository, known, hot)
+    writing = set(live.live_ids(repository.home))
+    ledgers = [oid for oid, _ in known.values()]
+    kept = settled(repository, ledgers, {i: c for i, c in hot.items() if i not in purged})
+    updates = [RefUpdate(names.run_ref(i), None, hot[i]) for i in sorted(purged | kept)]
+    if updates:
+        repository.update_refs(updates)
+    for run_id in sorted(purged & writing):
+        live.drop(repository.home, run_id)
+    done.settled, done.purged = sorted(kept), sorted(purged)

@@ -1,0 +1,273 @@
+"""Runs of ours, sent to a remote: hot refs, then ledgers, then what is settled let go there.
+
+A hot ref and a ledger are only ever moved forwards. Who is beaten fetches, joins and
+tries again. Hot refs of the remote that a ledger there holds whole are deleted,
+each on condition that it is as it was seen; one that moved waits for the next sealer.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gitml import names
+from gitml.errors import BeatenError, RemoteError
+from gitml.names import EXPERIMENTS, RUNS, SOURCE, SOURCES, is_run_id, visible
+from gitml.store.git import RefUpdate
+from gitml.store.hosts import transport_failure
+from gitml.store.joining import join_sources, relations
+from gitml.store.ledger import move_refs, purged_among, read_ledgers
+from gitml.store.pulling import pull_runs
+from gitml.store.remote import is_ahead, rejected, spoken
+from gitml.store.settled import settled
+from gitml.store.write import TRIES, Change, commit_runs, locate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from gitml.store.git import Repository
+    from gitml.store.pulling import Where
+
+BATCH = 1_000
+"""Refs named on one command line."""
+DELETED_AT_ONCE = 500
+_PUSH = (
+    *("-c", "pack.useSparse=false", "push", "--porcelain", "--no-verify", "--no-follow-tags"),
+    "--recurse-submodules=no",
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class Pushed:
+    """What a push did, or with ``dry_run`` would do."""
+
+    runs: list[str] = field(default_factory=list)
+    """Ids of hot runs that the remote did not have as they are."""
+    ledgers: list[str] = field(default_factory=list)
+    """Slugs of ledgers that went forward there."""
+    sources: int = 0
+    """Source trees that were sent."""
+    settled: list[str] = field(default_factory=list)
+    """Ids of hot runs that were let go there."""
+    refused: dict[str, str] = field(default_factory=dict)
+    """Refs that the remote refuses, with its reason; everything else arrived."""
+    carried: int = 0
+    """Commits of the code that the remote did not have and that sources take along."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """What the remote lacks, as far as is known: new value by ref."""
+
+    hot: Mapping[str, str]
+    sources: Mapping[str, str]
+    ledgers: Mapping[str, str]
+
+
+def push_runs(
+    repository: Repository,
+    there: Where,
+    *,
+    committer: str,
+    now: int,
+    source: bool = True,
+    dry_run: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Pushed:
+    """Send runs, ledgers and, with ``source``, the code to a remote.
+
+    Raises `BeatenError` when others won `TRIES` times in a row, and `RemoteError`
+    where the remote cannot be spoken to; what arrived by then stays, and the next
+    push sends the rest.
+    """
+    done = Pushed()
+    for number in range(TRIES):
+        plan = _plan(repository, there, done, source=source)
+        if dry_run:
+            _tell(done, plan)
+            return done
+        behind = _send(repository, there, plan, done, progress)
+        if not behind:
+            _let_go_there(repository, there, done)
+            return done
+        time.sleep(random.uniform(0, 0.05 * 2 ** min(number, 6)))  # noqa: S311 - jitter
+        _catch_up(repository, there, behind, committer=committer, now=now)
+    raise BeatenError(
+        f"Others wrote to {visible(there.name, 80)} first, {TRIES} times in a row.",
+        hint="gitml push again; what arrived stays, and nothing here is lost",
+    )
+
+
+def _plan(repository: Repository, there: Where, done: Pushed, *, source: bool) -> _Plan:
+    refs = repository.refs(RUNS, EXPERIMENTS, SOURCE, SOURCES, there.ref("").rstrip("/"))
+
+    def lacking(place: str) -> dict[str, str]:
+        """Return refs below a place that the remote has not, as far as is known."""
+        return {
+            ref: oid
+            for ref, oid in refs.items()
+            if ref.startswith(place)
+            and refs.get(there.ref(ref.removeprefix("refs/gitml/"))) != oid
+            and ref not in done.refused
+        }
+
+    hot = {ref: oid for ref, oid in lacking(RUNS).items() if is_run_id(ref.removeprefix(RUNS))}
+    ledgers = lacking(EXPERIMENTS)
+    pairs = [
+        (oid, refs.get(there.ref(r.removeprefix("refs/gitml/")))) for r, oid in ledgers.items()
+    ]
+    stands = relations(repository, pairs)
+    ledgers = {
+        ref: oid
+        for (ref, oid), stand in zip(ledgers.items(), stands, strict=True)
+        if stand != "behind"
+    }
+    sources = {**lacking(SOURCE), **lacking(SOURCES)} if source else {}
+    return _Plan(hot=hot, sources=sources, ledgers=ledgers)
+
+
+def _tell(done: Pushed, plan: _Plan) -> None:
+    done.runs = [ref.removeprefix(RUNS) for ref in plan.hot]
+    done.ledgers = [ref.removeprefix(EXPERIMENTS) for ref in plan.ledgers]
+    done.sources = len(plan.sources)
+
+
+def _send(
+    repository: Repository,
+    there: Where,
+    plan: _Plan,
+    done: Pushed,
+    progress: Callable[[int, int], None] | None,
+) -> dict[str, str]:
+    """Push all that the plan says; return what the remote has that we have not, by ref."""
+    everything = [*plan.sources.items(), *plan.hot.items(), *plan.ledgers.items()]
+    behind: dict[str, str] = {}
+    for start in range(0, len(everything), BATCH):
+        batch = dict(everything[start : start + BATCH])
+        arrived, refused = _push(repository, there, [f"{oid}:{ref}" for ref, oid in batch.items()])
+        for ref, reason in refused.items():
+            if is_ahead(reason):
+                behind[ref] = batch[ref]
+            else:
+                done.refused[ref] = reason
+        _remember(repository, there, {ref: batch[ref] for ref in arrived if ref in batch})
+        _count(done, [ref for ref, news in arrived.items() if news])
+        if progress is not None:
+            progress(min(start + BATCH, len(everything)), len(everything))
+    return behind
+
+
+def _push(
+    repository: Repository, there: Where, specs: Sequence[str], leases: Sequence[str] = ()
+) -> tuple[dict[str, bool], dict[str, str]]:
+    """Push; return the refs that are there now as asked, and why by ref of the others.
+
+    Of those that are there it says whether that is news to the remote.
+    """
+    code, out, err = spoken(repository, *_PUSH, *leases, there.address, *specs)
+    refused = rejected(out)
+    if code and not refused:
+        raise transport_failure(there.name, err, code)
+    arrived: dict[str, bool] = {}
+    for line in out.splitlines():
+        flag, tab, rest = line.partition("\t")
+        if tab and flag in {" ", "*", "+", "=", "-"}:
+            arrived[rest.partition("\t")[0].partition(":")[2]] = flag != "="
+    return arrived, refused
+
+
+def _remember(repository: Repository, there: Where, arrived: Mapping[str, str]) -> None:
+    """Note what the remote has by now, as a fetch would."""
+    if not arrived:
+        return
+    kept = {there.ref(ref.removeprefix("refs/gitml/")): oid for ref, oid in arrived.items()}
+    old = repository.refs(there.ref("").rstrip("/"))
+    updates = [
+        RefUpdate(ref, oid, old.get(ref)) for ref, oid in kept.items() if old.get(ref) != oid
+    ]
+    if updates:
+        try:
+            repository.update_refs(updates)
+        except BeatenError:
+            return  # a fetch was first, and knows better
+
+
+def _count(done: Pushed, arrived: Sequence[str]) -> None:
+    for ref in arrived:
+        if ref.startswith(RUNS):
+            done.runs.append(ref.removeprefix(RUNS))
+        elif ref.startswith(EXPERIMENTS):
+            done.ledgers.append(ref.removeprefix(EXPERIMENTS))
+        else:
+            done.sources += 1
+
+
+def _catch_up(
+    repository: Repository,
+    there: Where,
+    behind: Mapping[str, str],
+    *,
+    committer: str,
+    now: int,
+) -> None:
+    """Fetch and join what others pushed meanwhile: ledgers, hot runs of ours, sources."""
+    pull_runs(repository, there)
+    ids = [ref.removeprefix(RUNS) for ref in behind if ref.startswith(RUNS)]
+    still = repository.refs(RUNS)
+    changes = [
+        Change(run_id=run_id, bases=locate(repository, run_id))
+        for run_id in ids
+        if names.run_ref(run_id) in still
+    ]
+    commit_runs(repository, changes, committer=committer, now=now)
+    if SOURCES in behind:
+        _join_sources(repository, there)
+
+
+def _join_sources(repository: Repository, there: Where) -> None:
+    place = there.ref("sources")
+    command = ("fetch", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--refmap=")
+    code, _, err = spoken(repository, *command, there.address, f"+{SOURCES}:{place}")
+    if code:
+        raise transport_failure(there.name, err, code)
+    refs = repository.refs(SOURCES, place)
+    ours, theirs = refs.get(SOURCES), refs.get(place)
+    (stand,) = relations(repository, [(ours, theirs)])
+    if stand == "behind" and theirs is not None:
+        repository.update_refs([RefUpdate(SOURCES, theirs, ours)])
+    elif stand == "apart" and ours is not None and theirs is not None:
+        with repository.fast_import() as stream:
+            updates = join_sources(repository, stream, ours, theirs)
+        move_refs(repository, updates)
+
+
+def _let_go_there(repository: Repository, there: Where, done: Pushed) -> None:
+    """Delete hot refs of the remote that its ledgers hold whole, or whose run was purged."""
+    place = there.ref("runs/")
+    refs = repository.refs(place, there.ref("experiments/"), EXPERIMENTS)
+    hot = {r.removeprefix(place): oid for r, oid in refs.items() if r.startswith(place)}
+    hot = {run_id: oid for run_id, oid in hot.items() if is_run_id(run_id)}
+    if not hot:
+        return
+    theirs = {
+        EXPERIMENTS + r.removeprefix(there.ref("experiments/")): oid
+        for r, oid in refs.items()
+        if r.startswith(there.ref("experiments/"))
+    }
+    known = read_ledgers(repository, theirs)  # only what has arrived there counts
+    gone = purged_among(repository, known, hot)
+    ledgers = [oid for oid, _ in known.values()]
+    gone |= settled(repository, ledgers, {i: oid for i, oid in hot.items() if i not in gone})
+    listed = sorted(gone)
+    for start in range(0, len(listed), DELETED_AT_ONCE):
+        part = listed[start : start + DELETED_AT_ONCE]
+        leases = [f"--force-with-lease={names.run_ref(i)}:{hot[i]}" for i in part]
+        try:
+            arrived, _ = _push(repository, there, [f":{names.run_ref(i)}" for i in part], leases)
+        except RemoteError:
+            return  # everything arrived; who seals next tidies up
+        dropped = {ref.removeprefix(RUNS) for ref in arrived}
+        repository.update_refs([RefUpdate(place + i, None, hot[i]) for i in part if i in dropped])
+        done.settled += sorted(dropped)
