@@ -31,6 +31,8 @@ def frozen(name="v1.2.0", **facts):
         "source": Source(),
         "signature": SIGNATURE,
         "inputs": (Dataset(name="train.csv", digest=DIGEST),),
+        "digest": DIGEST,
+        "size": 12,
     }
     return ModelVersion(
         model="churn",
@@ -39,8 +41,6 @@ def frozen(name="v1.2.0", **facts):
         number=2,
         created=START,
         author=AUTHOR,
-        digest=DIGEST,
-        size=12,
         metrics={key: metric(value) for key, value in values.items()},
         **{**known, **facts},
     )

@@ -8,6 +8,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TypeAlias
 
+from gitml import words
+
 FIELDS = ("last", "min", "max", "step", "count")
 """What of a metric's summary a name may end in."""
 FUNCTIONS = ("abs", "min", "max")
@@ -99,14 +101,13 @@ def exact(value: float) -> Fraction:
     return Fraction(Decimal(repr(value)))
 
 
-def shown(value: Fraction, digits: int = 6) -> str:
-    """Return a number for people, with so many digits."""
-    from gitml.words import number
-
+def shown(value: Fraction, *, whole: bool = False) -> str:
+    """Return a number for people: six digits of it, or all."""
     try:
-        return number(float(value), digits)
+        number = float(value)
     except OverflowError:
         return "a number beyond 1e308"
+    return words.exact(number) if whole else words.number(number)
 
 
 def _inner(node: Node) -> str:

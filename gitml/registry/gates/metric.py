@@ -91,7 +91,7 @@ class Metric:
                 limit = number(right, values)
                 got, expected = shown(values[left]), shown(limit)
                 if got == expected and values[left] != limit:  # six digits hide the difference
-                    got, expected = shown(values[left], 17), shown(limit, 17)
+                    got, expected = shown(values[left], whole=True), shown(limit, whole=True)
                 expected = f"{node.signs[0]} {expected}"
                 if not isinstance(right, Number):
                     others = {name: value for name, value in values.items() if name != left}
