@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from gitml.commands.completing import complete_models, complete_stages
 from gitml.commands.options import command, json_option
+from gitml.commands.writing import context_of, sign_options
 from gitml.errors import NotFoundError
 from gitml.names import visible
 
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from gitml.registry.state import Registry
     from gitml.registry.values import Model, Verdict, Version
     from gitml.registry.writing import Context
-    from gitml.store.git import Repository
 
 
 class _Asked(NamedTuple):
@@ -44,10 +45,11 @@ class _Asked(NamedTuple):
     ],
     exits=[3, 5, 6, 8],
 )
-@click.argument("model", metavar="MODEL")
-@click.argument("stage", metavar="STAGE")
+@click.argument("model", metavar="MODEL", shell_complete=complete_models)
+@click.argument("stage", metavar="STAGE", shell_complete=complete_stages)
 @click.argument("version", metavar="[VERSION]", required=False)
 @click.option("--at", metavar="REV", help="The policy of this commit, not the protected branch's.")
+@sign_options
 @json_option
 def policy_explain(
     session: Session,
@@ -56,17 +58,19 @@ def policy_explain(
     stage: str,
     version: str | None,
     at: str | None,
+    sign: bool | None,
     as_json: bool,
 ) -> None:
     """Show which gates a stage has, and what they say of a version.
 
-    VERSION is v1.2.0, a number, or latest; what the gates say is what gitml promote
-    would go by now, without --review and without a signature. Nothing is changed.
+    VERSION is v1.2.0, a number, or latest; the gates say what gitml promote would go
+    by now, without --review. Nothing is changed.
     """
-    asked = _asked(session, model, stage, at, exists=version is not None)
+    context = context_of(session, session.store(), sign=sign)
+    asked = _asked(session, context, model, stage, at, exists=version is not None)
     judged = found = None
     if version is not None:
-        judged, found = _judged(session, asked, version)
+        judged, found = _judged(session, context, asked, version)
     if as_json:
         _json(session, asked, judged, found)
         return
@@ -78,28 +82,23 @@ def policy_explain(
         _verdicts(session, asked, judged, found)
 
 
-def _asked(session: Session, name: str, stage: str, at: str | None, *, exists: bool) -> _Asked:
+def _asked(
+    session: Session, context: Context, name: str, stage: str, at: str | None, *, exists: bool
+) -> _Asked:
     from gitml.commands.policy_check import commit_of
     from gitml.registry.policy import load_policy
     from gitml.registry.state import read_registry
     from gitml.registry.writing import policy_tip
-    from gitml.tracking.settings import check_known_stage, read_settings
+    from gitml.tracking.settings import check_known_stage, read_settings_at
 
     store = session.store()
-    check_known_stage(stage, read_settings(store.work_tree))
-    context = _context(session, store)
-    commit = policy_tip(store, context) if at is None else commit_of(store, at)
+    tip = policy_tip(store, context)
+    check_known_stage(stage, read_settings_at(store, tip))
+    commit = tip if at is None else commit_of(store, at)
     origin = visible(at or context.branch or "the protected branch", 80)
     policy = load_policy(store, commit)
     model = _model(session, read_registry(store), name, exists=exists)
     return _Asked(policy, origin, commit, model, stage, policy.gates_for(model, stage))
-
-
-def _context(session: Session, store: Repository) -> Context:
-    from gitml.registry.writing import open_context
-    from gitml.tracking.identity import author
-
-    return open_context(store, by=author(store), now=session.now)
 
 
 def _model(session: Session, registry: Registry, name: str, *, exists: bool) -> Model:
@@ -116,7 +115,9 @@ def _model(session: Session, registry: Registry, name: str, *, exists: bool) -> 
         return Model(slug=model_slug(check_name(name, "model")), name=name)
 
 
-def _judged(session: Session, asked: _Asked, word: str) -> tuple[Judgement, Version]:
+def _judged(
+    session: Session, context: Context, asked: _Asked, word: str
+) -> tuple[Judgement, Version]:
     """Return what the gates say of a version, as a direct promotion is asked."""
     from gitml.registry.judging import PolicyRefusedError, Question, ask
     from gitml.registry.references import resolve
@@ -134,7 +135,7 @@ def _judged(session: Session, asked: _Asked, word: str) -> tuple[Judgement, Vers
         policy_at=[asked.commit],
     )
     try:
-        return ask(store, _context(session, store), question), version
+        return ask(store, context, question), version
     except PolicyRefusedError as refusal:
         return refusal.judgement, version
 

@@ -13,6 +13,7 @@ from gitml.names import check_stage, did_you_mean, visible
 from gitml.registry.gates import PolicyError, read_gate
 from gitml.registry.gates.base import Where, judge, read_list, worst
 from gitml.registry.values import Verdict
+from gitml.tracking.settings import UnknownStageError, check_known_stage, read_settings_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,9 +102,11 @@ class Judgement:
 def evaluate(policy: Policy, case: Case) -> Judgement:
     """Put a case to the gates that count for it.
 
-    Raises `InputError` if several patterns match the model. A gate that fails to
-    find out answers "cannot tell".
+    Before them comes whether there may be such a stage. A gate that fails to find out
+    answers "cannot tell". Raises `InputError` if several patterns match the model.
     """
+    if (unknown := _unknown_stage(case)) is not None:
+        return Judgement(verdicts=(unknown,), answer="refuse", source="")
     if policy.absent and case.setting != "break-glass":
         return Judgement(verdicts=(), answer="pass", source="", absent=True)
     if case.setting == "break-glass":
@@ -116,6 +119,24 @@ def evaluate(policy: Policy, case: Case) -> Judgement:
     verdicts = tuple(judge(gate, case) for gate in rules.gates)
     answer = worst([verdict.answer for verdict in verdicts])
     return Judgement(verdicts=verdicts, answer=answer, source=rules.source)
+
+
+def _unknown_stage(case: Case) -> Verdict | None:
+    """Return the refusal of a stage that the protected branch's settings do not allow."""
+    if case.setting == "rollback":  # what is in a stage may leave it, whatever was decided since
+        return None
+    try:
+        check_known_stage(case.stage, read_settings_at(case.repository, case.branch))
+    except UnknownStageError as error:
+        return Verdict(
+            gate="stages.only",
+            kind="stages",
+            answer="refuse",
+            got=case.stage,
+            expected=f"one of {', '.join(error.known)}",
+            hint=error.hint or "",
+        )
+    return None
 
 
 def _nothing(rules: Rules, case: Case) -> Verdict:

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from gitml.store.git import Repository
+
 FILE = ".gitml/config.yaml"
+_LIMIT = 1024 * 1024
+"""Bytes of a commit's settings file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +129,14 @@ def read_settings(top: Path | None) -> Settings:
     return parse_settings(load_user_yaml(text, FILE))
 
 
+def read_settings_at(repository: Repository, commit: str | None) -> Settings:
+    """Return the settings of a commit, the defaults without one; see `read_settings`."""
+    found = None if commit is None else repository.objects().get(f"{commit}:{FILE}", limit=_LIMIT)
+    if found is None or found.kind != "blob":
+        return Settings()
+    return parse_settings(load_user_yaml(found.data.decode("utf-8", "replace"), FILE))
+
+
 def parse_settings(document: Any) -> Settings:
     """Return the settings that a document says; raise `InputError` like `read_settings`."""
     if document is None:
@@ -163,14 +175,23 @@ def _flat(document: Mapping[Any, Any]) -> list[tuple[str, Any]]:
     return out
 
 
+class UnknownStageError(InputError):
+    """A stage that is not among those that there may be, which are ``known``."""
+
+    def __init__(self, message: str, *, hint: str, known: tuple[str, ...]) -> None:
+        super().__init__(message, hint=hint)
+        self.known = known
+
+
 def check_known_stage(stage: str, settings: Settings) -> str:
-    """Return a stage that models of this repository may have, else raise `InputError`."""
+    """Return a stage that models may have, else raise `InputError`."""
     order = settings.stage_order
     if settings.stage_only and stage not in order:
-        listed = f"{FILE} allows {', '.join(order)}"
+        listed = f"stages.order in {FILE} has {', '.join(order)}"
         near = did_you_mean(stage, order)
-        raise InputError(
+        raise UnknownStageError(
             f"{visible(stage, 80)} is not one of the stages of this repository.",
             hint=f"{near} {listed}" if near else listed,
+            known=order,
         )
     return check_stage(stage)
