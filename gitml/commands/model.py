@@ -23,6 +23,28 @@ SUBCOMMANDS: dict[str, Subcommand] = {
     "export": Subcommand(
         "gitml.commands.model_export", "Write a version into one archive to hand on."
     ),
+    "reproduced": Subcommand(
+        "gitml.commands.model_reproduced",
+        "Record that another run got the result of a version again.",
+    ),
+    "tag": Subcommand(
+        "gitml.commands.model_tag",
+        "Set tags of a model or a version, take them off, or show them.",
+    ),
+    "note": Subcommand(
+        "gitml.commands.model_note", "Write a model's description or a version's note, or show it."
+    ),
+    "deprecate": Subcommand(
+        "gitml.commands.model_deprecate", "Mark a version as one that nobody should use any more."
+    ),
+    "rename": Subcommand("gitml.commands.model_rename", "Give a model another name."),
+    "delete": Subcommand(
+        "gitml.commands.model_delete", "Take a model or a version out of the lists."
+    ),
+    "publish": Subcommand(
+        "gitml.commands.model_publish",
+        "Publish what waits here: versions that were registered while the remote was away.",
+    ),
 }
 """Subcommands by name; ``NAME`` is in the module ``gitml.commands.model_NAME``."""
 

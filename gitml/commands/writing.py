@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gitml.model import Json
     from gitml.registry.judging import PolicyRefusedError
     from gitml.registry.policy import Judgement
-    from gitml.registry.values import Model
+    from gitml.registry.values import Model, Version
     from gitml.registry.writing import Context, Written
     from gitml.store.git import Repository
 
@@ -63,6 +63,39 @@ def model_and_version(words: tuple[str, ...]) -> str:
     if "@" in name or "#" in name:
         raise UsageError(f"{visible(name, 80)} and {visible(version, 80)} both name a version.")
     return f"{name}@{version}"
+
+
+def target_of(store: Repository, ref: str) -> tuple[Model, Version | None]:
+    """Return the model that is named, and the version if one is, as they are here."""
+    from gitml.registry.references import parse_reference, resolve
+    from gitml.registry.state import read_registry
+
+    registry = read_registry(store)
+    wanted = parse_reference(ref)
+    if wanted == parse_reference(wanted.model):
+        return registry.find(wanted.model), None
+    return resolve(registry, ref)
+
+
+def tell_change(
+    session: Session, written: Written, told: str, *, as_json: bool, undo: str | None = None
+) -> None:
+    """Say what became of a model or version, whose name stands for ``{}`` in ``told``."""
+    from gitml.registry.documents import event_json
+
+    event, model = written.event, written.model
+    assert model is not None
+    if as_json:
+        shown = event_json(event) if written.changed else None
+        session.screen.json(changed=written.changed, model=model.name, slug=model.slug, event=shown)
+        return
+    if not written.changed:
+        session.say("It is so already; nothing was changed.")
+        return
+    name = visible(model.name, 80)
+    session.screen.line(told.format(name if event.version is None else f"{name} {event.version}"))
+    if undo:
+        session.screen.commands(undo)
 
 
 def tell_stage(session: Session, store: Repository, written: Written, *, as_json: bool) -> None:

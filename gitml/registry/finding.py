@@ -47,18 +47,18 @@ def only(model: Model) -> Registry:
     return Registry(models={model.slug: model})
 
 
-def require_journal(model: Model | None, name: str) -> Model:
+def require_journal(model: Model | None, name: str, *, deleted: bool = False) -> Model:
     """Return a model that has a journal to write to, else raise.
 
     Raises `NotFoundError` if there is no model, `RefusedError` if only foreign
-    tags or unpublished versions tell of it, or if it was deleted.
+    tags or unpublished versions tell of it, or if it was deleted (unless ``deleted``).
     """
     if model is None:
         raise NotFoundError(
             f"There is no model {visible(name, 80)}", hint="gitml models lists them"
         )
     shown = visible(model.name, 80)
-    if model.deleted:
+    if model.deleted and not deleted:
         raise RefusedError(
             f"The model {shown} was deleted.",
             hint=f"gitml model delete {model.slug} --undo brings it back",

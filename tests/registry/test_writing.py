@@ -210,7 +210,7 @@ def test_a_remote_that_breaks_off(filled, ada, invoke):
     before, mine = filled.refs(), filled.refs(ada)
     answer = invoke(*PROMOTE, cwd=ada)
     assert answer.code == 9
-    assert "aborted by the reference-transaction hook" in answer.err
+    assert "origin broke off: ref updates aborted by hook" in answer.err
     assert (filled.refs(), filled.refs(ada)) == (before, mine)
 
 
