@@ -10,7 +10,6 @@ import json
 import re
 from typing import TYPE_CHECKING, get_args
 
-from gitml.codec import check_schema
 from gitml.errors import DamagedError, InputError
 from gitml.lines import dump_json, load_json, without_surrogates
 from gitml.names import is_hostile, visible
@@ -25,7 +24,8 @@ TEXT_LIMIT = 4000
 """Characters of a reason, a description or a note."""
 MESSAGE_LIMIT = 4 * 1024 * 1024
 """Bytes of a message that is read."""
-_KEY = re.compile(r"[a-z][a-z0-9_]*")
+_FIELD = re.compile(r'([a-z][a-z0-9_]*): (".*")', re.DOTALL)
+_PLAIN_TEXT = re.compile(r'"[^"\\\x00-\x1f]*"')
 _NOT_IN_YAML = re.compile(
     "[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufffe\uffff]"
 )
@@ -57,16 +57,22 @@ def parse_fields(text: str) -> dict[str, str]:
     sentence, blank, rest = text.partition("\n\n")
     fields: dict[str, str] = {}
     for line in (rest if blank else sentence).removesuffix("\n").split("\n"):
-        key, colon, quoted = line.partition(": ")
-        try:
-            whole = colon and _KEY.fullmatch(key) and quoted[:1] == quoted[-1:] == '"'
-            value = json.loads(quoted) if whole else None
-        except (ValueError, RecursionError):
-            value = None
-        if not isinstance(value, str) or key in fields:
+        found = _FIELD.fullmatch(line)
+        value = None if found is None else _value(found[2])
+        if found is None or value is None or found[1] in fields:
             raise DamagedError(f"The message of an event cannot be read: {visible(line, 80)!r}.")
-        fields[key] = value
+        fields[found[1]] = value
     return fields
+
+
+def _value(quoted: str) -> str | None:
+    """Return the text of a JSON string, None if it is none; most have nothing to be undone."""
+    if _PLAIN_TEXT.fullmatch(quoted):
+        return quoted[1:-1]
+    try:
+        return str(json.loads(quoted))
+    except ValueError:
+        return None
 
 
 def event_message(event: Event, sentence: str) -> str:
@@ -99,10 +105,12 @@ def event_of(
     rest = dict(fields)
     try:
         if "schema" in rest:
+            from gitml.codec import check_schema  # and YAML, which listings do without
+
             check_schema(int(rest.pop("schema")), what)
         kind = rest.pop("event")
         number = _number(rest.pop("n", None))
-        gates = parse_verdicts(rest.pop("gates", "[]"))
+        gates = parse_verdicts(rest.pop("gates")) if "gates" in rest else ()
     except KeyError as error:
         raise DamagedError(f"{what} cannot be read: {error.args[0]} is missing.") from None
     except (TypeError, ValueError) as error:
