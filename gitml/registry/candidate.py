@@ -54,7 +54,7 @@ def freeze(
 ) -> ModelVersion:
     """Return a version without model, name, number, time and author; `register` gives them.
 
-    Raises `RefusedError` for a run that is still running, deleted, or not in git yet.
+    Raises `RefusedError` for a run that is not in git yet.
     """
     version = ModelVersion(
         model="",
@@ -74,7 +74,8 @@ def freeze(
     return version if run is None else _with_run(repository, version, run)
 
 
-def _with_run(repository: Repository, version: ModelVersion, run: Run) -> ModelVersion:
+def check_run(run: Run) -> None:
+    """Raise `RefusedError` for a run that was removed, or whose metrics may still change."""
     name = visible(run.name, 80)
     if run.deleted:
         raise RefusedError(f"{name} was removed.", hint=f"gitml restore {run.id[:8]}")
@@ -83,9 +84,14 @@ def _with_run(repository: Repository, version: ModelVersion, run: Run) -> ModelV
             f"{name} is {run.status}, and a version keeps its metrics for good.",
             hint="register it once it has ended; gitml pack ends a run that was killed",
         )
+
+
+def _with_run(repository: Repository, version: ModelVersion, run: Run) -> ModelVersion:
     found = copies(repository, run.id)
     if not found:
-        raise RefusedError(f"{name} is not in git yet.", hint="gitml pack writes it")
+        raise RefusedError(
+            f"{visible(run.name, 80)} is not in git yet.", hint="gitml pack writes it"
+        )
     ref = RunRef(
         id=run.id,
         name=run.name,

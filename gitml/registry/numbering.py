@@ -78,10 +78,11 @@ def _check_new(model: Model, candidate: Candidate) -> None:
     if newest is None or run is None or candidate.bump is not None:
         return
     if (newest.run, newest.digest) == (run.id, candidate.version.digest):
-        raise AlreadySoError(_event_of(newest, model.name))
+        raise AlreadySoError(event_of(newest, model.name))
 
 
-def _event_of(version: Version, model: str) -> Event:
+def event_of(version: Version, model: str) -> Event:
+    """Return the event that registered a version, as far as the version tells."""
     return Event(
         kind="register",
         at=version.at,

@@ -13,6 +13,7 @@ from gitml import names
 from gitml.errors import BeatenError, InputError, NotFoundError, RefusedError, UnreachableError
 from gitml.names import check_name, check_version, visible
 from gitml.registry.candidate import (
+    check_run,
     checked_content,
     freeze,
     large_contents,
@@ -24,7 +25,7 @@ from gitml.registry.candidate import (
 )
 from gitml.registry.message import check_text, event_message
 from gitml.registry.mlmodel import complete
-from gitml.registry.numbering import Candidate, next_version
+from gitml.registry.numbering import Candidate, event_of, next_version
 from gitml.registry.package import check_listing
 from gitml.registry.packing import keep_contents, logged_members, named_members
 from gitml.registry.pending import write_pending
@@ -101,6 +102,8 @@ def candidate_of(
     ``model``), or all its artifacts. It has no name yet. Raises what is wrong with
     the run or the files, before anything is written.
     """
+    if run is not None:
+        check_run(run)
     if paths or run is None:
         if not paths:
             raise InputError("No files are named.", hint="name the model's files with --path")
@@ -367,9 +370,12 @@ def _kept_back(
     slug = known.slug if known else registry.slug_for_new(candidate.name)
     outcome = _Outcome(content={m.path: m for m in candidate.members})
     # What waits here counts for its number and name, though both may still change.
+    waiting = known or _new(slug, candidate)
+    events = [event_of(v, waiting.name) for v in waiting.versions if not v.published]
     waiting = replace(
-        known or _new(slug, candidate),
-        versions=tuple(replace(v, published=True) for v in known.versions) if known else (),
+        waiting,
+        versions=tuple(replace(v, published=True) for v in waiting.versions),
+        events=(*waiting.events, *events),
     )
     try:
         draft = _builder(repository, candidate, context, slug, outcome)(waiting)
