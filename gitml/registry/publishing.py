@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitml.errors import RefusedError
+from gitml.errors import BeatenError
 from gitml.names import model_ref, remote_ref
 from gitml.registry.finding import find_model
 from gitml.registry.registering import publish_waiting
@@ -38,26 +38,20 @@ class Published:
 def publish(repository: Repository, name: str | None, context: Context) -> tuple[Published, ...]:
     """Publish what waits here of a model, or of all; return the models that had anything.
 
-    Raises `RefusedError` without a remote, and `RemoteError`. What was published of
-    other models before a failure stays so.
+    Without a remote the registry is here, and versions that wait enter it. Raises
+    `RemoteError`; what was published of other models before a failure stays so.
     """
-    if context.remote is None:
-        raise RefusedError(
-            "There is no remote to publish to.", hint="git remote add origin URL adds one"
-        )
-    if name is None:
-        fetch_registry(repository, context.remote, context.branch)
-        slugs = [*read_registry(repository).models]
-    else:
-        slugs = [find_model(repository, name, context)[0]]
-        fetch_registry(repository, context.remote, context.branch, slugs=slugs)
-    done = (_publish_one(repository, slug, context) for slug in slugs)
+    wanted = None if name is None else [find_model(repository, name, context)[0]]
+    if context.remote is not None:
+        fetch_registry(repository, context.remote, context.branch, slugs=wanted)
+    models = read_registry(repository).models
+    done = [_publish_one(repository, models[slug], context) for slug in wanted or models]
     return tuple(one for one in done if one.events or one.versions)
 
 
-def _publish_one(repository: Repository, slug: str, context: Context) -> Published:
-    model = read_registry(repository, model=slug).models[slug]
-    events = again(lambda: _share(repository, model, context)) if model.tip else ()
+def _publish_one(repository: Repository, model: Model, context: Context) -> Published:
+    shared = context.remote is not None and model.tip is not None
+    events = again(lambda: _share(repository, model, context)) if shared else ()
     versions = publish_waiting(repository, model, context)
     return Published(model=model, events=events, versions=versions)
 
@@ -66,7 +60,6 @@ def _share(repository: Repository, model: Model, context: Context) -> tuple[Even
     """Push the events that the remote lacks, with all that belongs to them."""
     assert context.remote is not None
     assert model.tip is not None
-    fetch_registry(repository, context.remote, slugs=[model.slug])
     shared = repository.resolve(remote_ref(context.remote, f"models/{model.slug}"))
     commits = [event.commit for event in model.events]
     if shared is not None and (shared == model.tip or shared not in commits):
@@ -81,6 +74,10 @@ def _share(repository: Repository, model: Model, context: Context) -> tuple[Even
     chain = PushRef(ref=model_ref(model.slug), new=model.tip, expected_old=shared)
     tags = [push for push in along if push.leased]
     others = [push for push in along if not push.leased]
-    push_together(repository, context.remote, others, [chain], tags)
+    try:
+        push_together(repository, context.remote, others, [chain], tags)
+    except BeatenError:
+        fetch_registry(repository, context.remote, slugs=[model.slug])
+        raise
     fetch_registry(repository, context.remote, slugs=[model.slug])
     return model.events[commits.index(shared) + 1 if shared else 0 :]

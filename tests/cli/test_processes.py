@@ -6,6 +6,7 @@ GitPython asks ``git version`` when it is imported; that is not ours.
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 
@@ -51,8 +52,14 @@ CALLS = {
         ["log", "--parent", "s1", "-p", "a=1"],
     ],
     "ls": [["ls"], ["ls", "--where", "params.lr < 1", "--sort", "-created", "--json"]],
+    "model delete": [["model", "delete", "churn@v1.0.0", "-m", "by mistake"]],
+    "model deprecate": [["model", "deprecate", "churn@v1.0.0", "-m", "old"]],
     "model export": [["model", "export", "churn@latest", "-o", "churn.zip"]],
+    "model note": [["model", "note", "churn", "text"], ["model", "note", "churn@1"]],
+    "model publish": [["model", "publish"], ["model", "publish", "churn"]],
     "model pull": [["model", "pull", "churn@v1.0.0", "-o", "out"]],
+    "model rename": [["model", "rename", "churn", "Churn, monthly"]],
+    "model tag": [["model", "tag", "churn", "team=a"], ["model", "tag", "churn@latest", "a=b"]],
     "models": [["models"], ["models", "--json"]],
     "note": [["note", "r1", "good"], ["note", "s1", "good"]],
     "pack": [["pack"]],
@@ -61,6 +68,7 @@ CALLS = {
         ["policy", "explain", "fraud", "production", "v1.0.0"],
         ["policy", "explain", "fraud", "production", "v1.0.0", "--at", "with-policy", "--json"],
     ],
+    "promote": [["promote", "churn", "v1.0.0", "--stage", "staging"]],
     "purge": [["purge", "r1", "--yes"], ["purge", "s1", "--yes"]],
     "register": [
         ["register", "risk-model", "--run", "files"],
@@ -68,6 +76,7 @@ CALLS = {
     ],
     "restore": [["restore", "r1", "s1"]],
     "rm": [["rm", "r1", "s1"]],
+    "rollback": [["rollback", "churn", "--stage", "production"]],
     "run": [["run", "--", sys.executable, "-c", "pass"]],
     "show": [["show", "r1"], ["show", "s1", "--history"], ["show", "latest", "--json"]],
     "site": [["site", "build", "-o", "pages"]],
@@ -76,7 +85,17 @@ CALLS = {
     "sql": [["sql", "select count(*) from runs"]],
     "status": [["status"]],
     "tag": [["tag", "r1", "s1", "team=a"]],
+    "unassign": [["unassign", "churn", "--stage", "production"]],
 }
+BEFORE = {
+    "rollback": [
+        ["register", "churn", "--run", "files", "--bump", "minor"],
+        ["promote", "churn", "1", "--stage", "production"],
+        ["promote", "churn", "2", "--stage", "production"],
+    ],
+    "unassign": [["promote", "churn", "1", "--stage", "production"]],
+}
+"""What is done besides, before the processes of a command are counted."""
 
 
 def test_every_command_is_tried():
@@ -136,7 +155,7 @@ CASES = [
 
 @pytest.mark.parametrize("call, dirty", CASES)
 def test_processes(repo, git, gitml_cli, invoke, tmp_path, call, dirty):
-    for command in many_runs(repo, git, 12):
+    for command in itertools.chain(many_runs(repo, git, 12), BEFORE.get(call[0], ())):
         done = invoke(*command, cwd=repo)
         assert done.code == 0, done.err
     if dirty:
