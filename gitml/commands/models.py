@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from gitml.commands.options import Session
     from gitml.output import Piece, Screen
     from gitml.registry.state import Registry
+    from gitml.store.git import Repository
     from gitml.registry.values import Model
 
 HOW_TO_BEGIN = "gitml register NAME --run RUN makes one"
 
 
-@command(examples=["gitml models", "gitml models --json"], exits=[6, 8])
+@command(examples=["gitml models", "gitml models --json"], exits=[5, 6, 8])
 @click.option("--deleted", is_flag=True, help="The models that were deleted, too.")
 @json_option
 def models(session: Session, *, deleted: bool, as_json: bool) -> None:
@@ -42,28 +43,28 @@ def models(session: Session, *, deleted: bool, as_json: bool) -> None:
         )
         return
     if listed:
-        _draw(session, listed)
+        _draw(session, listed, known_stages(session.store()))
     else:
         session.say("There are no models here yet.", hint=HOW_TO_BEGIN)
     say_what_is_wrong(session, registry)
 
 
-def _draw(session: Session, listed: Sequence[Model]) -> None:
+def _draw(session: Session, listed: Sequence[Model], order: Sequence[str]) -> None:
     from gitml.output import Cell, Column
 
     screen = session.screen
     columns = [
         Column("name", widest=32),
         Column("latest"),
-        Column("versions", right=True, rank=1),
-        Column("updated", right=screen.terminal, rank=2),
-        Column("stages", widest=48, narrowest=16, rank=3),
+        Column("versions", right=True, rank=2),
+        Column("updated", right=screen.terminal, rank=3),
+        Column("stages", widest=48, narrowest=16, rank=1),
         Column("description", widest=48, narrowest=16, rank=4),
     ]
     if screen.terminal:
         columns = [column._replace(title=column.title.upper()) for column in columns]
     rows: list[list[Piece]] = [
-        [Cell(model.name, "act"), *_facts(screen, model, session.now)] for model in listed
+        [Cell(model.name, "act"), *_facts(screen, model, order, session.now)] for model in listed
     ]
     for at in (5, 4):  # a column in which nothing stands
         if screen.terminal and not any(row[at] for row in rows):
@@ -77,24 +78,35 @@ def _draw(session: Session, listed: Sequence[Model]) -> None:
         screen.line(f"  {count}", style="dim")
 
 
-def _facts(screen: Screen, model: Model, now: int) -> list[Piece]:
+def _facts(screen: Screen, model: Model, order: Sequence[str], now: int) -> list[Piece]:
     from gitml.output import Cell
     from gitml.output.models import short, stage_order
     from gitml.registry.references import latest
 
     newest = latest(model)
-    held = [(stage, model.stages[stage]) for stage in stage_order([model])]
+    stages = reversed(stage_order([model], order))  # what matters most is not cut
     absent = "" if screen.terminal else screen.absent
     dot = "● " if screen.terminal else ""
-    stages = ", ".join(f"{dot}{stage} {short(a.version)}" for stage, a in held)
+    held = [(stage, model.stages[stage]) for stage in stages if stage in model.stages]
+    told = ", ".join(f"{dot}{stage} {short(a.version)}" for stage, a in held)
     updated = max((event.at for event in model.events), default=0)
     return [
         ("deleted" if model.deleted else screen.absent) if newest is None else newest.name,
         str(sum(not version.deleted for version in model.versions)),
         screen.moment(updated, now) if updated else screen.absent,
-        Cell(stages or absent, "good"),
+        Cell(told or absent, "good"),
         (model.description or absent).split("\n", 1)[0],
     ]
+
+
+def known_stages(store: Repository) -> tuple[str, ...]:
+    """Return the stages that ``stages.order`` of the settings names, if there are settings."""
+    top = store.work_tree
+    if top is None or not (top / ".gitml" / "config.yaml").is_file():
+        return ()  # and YAML is not loaded
+    from gitml.tracking.settings import read_settings
+
+    return read_settings(top).stage_order
 
 
 def say_what_is_wrong(session: Session, registry: Registry) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitml.commands.completing import complete_models
-from gitml.commands.models import HOW_TO_BEGIN, say_what_is_wrong
+from gitml.commands.models import HOW_TO_BEGIN, known_stages, say_what_is_wrong
 from gitml.commands.options import command, json_option
 from gitml.names import plural, visible
 
@@ -42,7 +42,7 @@ def stages(session: Session, *, names: tuple[str, ...], as_json: bool) -> None:
     models = [model for model in registry.models.values() if not model.deleted]
     if names:
         models = list({found.slug: found for found in map(registry.find, names)}.values())
-    order = stage_order(models)
+    order = stage_order(models, known_stages(store))
     if as_json:
         keys = ("name", "slug", "latest", "foreign", "stages")
         documents = [model_json(model) for model in models]
@@ -100,5 +100,6 @@ def _foot(session: Session, registry: Registry, models: Sequence[Model]) -> None
     name = quoted(visible(model.name))
     more = [f"gitml model show {name}"]
     if stage is not None:
-        more.append(f"gitml model diff {quoted(f'{model.name}#{stage}')} {name}@latest")
+        pair = (quoted(visible(f"{model.name}{what}")) for what in (f"#{stage}", "@latest"))
+        more.append(f"gitml model diff {' '.join(pair)}")
     screen.commands(*more)

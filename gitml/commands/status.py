@@ -88,13 +88,14 @@ def _unpublished(model: Model) -> list[str]:
 
 def _models(session: Session, models: Sequence[Model]) -> None:
     """Draw what is in each stage, and which versions wait to be published."""
+    from gitml.commands.models import known_stages
     from gitml.commands.stages import draw
     from gitml.output.models import stage_order
 
     staged = [model for model in models if model.stages]
     if staged:
         session.screen.line()
-        draw(session, staged[:MOST], stage_order(staged))
+        draw(session, staged[:MOST], stage_order(staged, known_stages(session.store())))
     waiting = [f"{m.name}@{name}" for m in models for name in _unpublished(m)]
     if waiting:
         session.screen.line()
