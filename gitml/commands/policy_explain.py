@@ -13,7 +13,7 @@ from gitml.errors import NotFoundError
 from gitml.names import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from gitml.commands.options import Session
     from gitml.model import Json
@@ -161,10 +161,18 @@ def _draw(session: Session, gates: Sequence[Gate]) -> None:
     from gitml.output import Column
 
     screen = session.screen
-    rows: list[list[Piece]] = [[gate.text, gate.words] for gate in gates]
+    rows: list[list[Piece]] = [[text, words] for text, words in _rows(gates, "")]
     if rows:
         heads = ("GATE", "PASSES WHEN") if screen.terminal else ("gate", "passes when")
         screen.table([Column(heads[0], widest=48), Column(heads[1], widest=120)], rows)
+
+
+def _rows(gates: Sequence[Gate], indent: str) -> Iterator[tuple[str, str]]:
+    """Yield a line for each gate, those within ``any`` and ``all`` below them."""
+    for gate in gates:
+        within: Sequence[Gate] = getattr(gate, "gates", ())
+        yield indent + (gate.text.partition(" [")[0] if within else gate.text), gate.words
+        yield from _rows(within, f"{indent}  ")
 
 
 def _foot(session: Session, asked: _Asked) -> None:

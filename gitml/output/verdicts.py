@@ -27,6 +27,8 @@ FACES: dict[Answer, _Face] = {
     "unknown": _Face("?", "warn", "cannot tell"),
     "pending": _Face("○", "act", "pending"),
 }
+_WANTING = frozenset(["metric", "clean_source", "signature", "stages", "policy"])
+"""Gates whose own words do not say what would pass."""
 _WIDEST = 60
 """Cells of a gate, beyond which what was got begins further right."""
 
@@ -43,16 +45,22 @@ def draw_verdicts(screen: Screen, verdicts: Sequence[Verdict]) -> None:
             [[FACES[v.answer].word, "  " * depth + v.gate, v.got, v.expected] for depth, v in rows],
         )
         return
-    widths = [screen.cells(v.gate) + 2 * depth for depth, v in rows]
+    gates = [_short(v) for _, v in rows]
+    widths = [screen.cells(g) + 2 * depth for g, (depth, _) in zip(gates, rows, strict=True)]
     width = max((w for w in widths if w <= _WIDEST), default=0)
-    for (depth, found), own in zip(rows, widths, strict=True):
+    for (depth, found), gate, own in zip(rows, gates, widths, strict=True):
         face = FACES[found.answer]
-        told = f"got {found.got}"
-        if found.answer != "pass" and found.expected not in found.gate:
-            told += f", expected {found.expected}"
+        told = f"got {found.got}" if found.kind == "metric" else found.got
+        if found.answer != "pass" and found.kind in _WANTING and found.expected != found.gate:
+            told += f"; expected {found.expected}"
         pad = " " * max(0, width - own)
         sign = Cell(face.sign, face.style)
-        screen.line("  ", "  " * depth, sign, f" {found.gate}{pad}", Cell(f"  {told}", "dim"))
+        screen.line("  ", "  " * depth, sign, f" {gate}{pad}", Cell(f"  {told}", "dim"))
+
+
+def _short(found: Verdict) -> str:
+    """Return the gate; of ``any`` and ``all`` not what is within, which stands below."""
+    return found.gate.partition(" [")[0] if found.inner else found.gate
 
 
 def _flat(verdicts: Sequence[Verdict], depth: int) -> Iterator[tuple[int, Verdict]]:

@@ -148,6 +148,7 @@ def _refusal(question: Question, found: Judgement) -> PolicyRefusedError:
     model, version, stage = question.model, question.version, question.stage
     name = visible(model.name, 80)
     hints = [v.hint for v in found.verdicts if v.answer != "pass" and v.hint]
+    instead = ""
     if question.setting == "break-glass":
         what = f"The policy does not let {name} {version.name} into {stage} by breaking the glass"
     elif question.leaves:
@@ -156,6 +157,8 @@ def _refusal(question: Question, found: Judgement) -> PolicyRefusedError:
         what = f"{name} {version.name} does not meet the policy of {stage}"
         if question.setting == "direct" and not any("--review" in hint for hint in hints):
             ask_for = f"gitml promote {model.slug} {version.name} --stage {stage} --review"
-            hints.append(f"ask for a review: {ask_for}")
-    hint = ", or ".join(dict.fromkeys(hints)) or "gitml policy explain says what it takes"
+            instead = f"ask for a review: {ask_for}"
+    steps = "; ".join(dict.fromkeys(hints))  # all of them are needed
+    hint = ", or ".join(filter(None, (steps, instead)))
+    hint = hint or "gitml policy explain says what it takes"
     return PolicyRefusedError(f"{what}. Nothing was changed.", hint=hint, judgement=found)

@@ -233,7 +233,7 @@ def test_numbers_that_look_alike_are_shown_whole():
 @pytest.mark.parametrize(
     "held,answer,got",
     [
-        ({}, "refuse", "no stage staging"),
+        ({}, "refuse", "nothing was ever in staging"),
         ({"staging": assigned("v1.1.0", "staging")}, "refuse", "v1.1.0 is in staging"),
         (
             {"staging": assigned("v1.2.0", "staging", START + 6 * HOUR)},
@@ -263,7 +263,7 @@ def test_how_long_it_has_been_in_a_stage(held, answer, got):
 def test_from_stage_says_when_it_will_pass():
     held = model(staging=assigned("v1.2.0", "staging", START + 27 * HOUR))
     made = gate("from_stage", {"stage": "staging", "for": "24h"})
-    assert judge(made, case(model=held)).hint == "it will pass after 2026-01-04T06:00Z"
+    assert judge(made, case(model=held)).hint == "promote it again after 2026-01-04T06:00Z"
     later = case(model=held, now=START + 51 * HOUR)
     assert judge(made, later).answer == "pass"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Self
 
-from gitml.registry.gates.base import judge, read_list, summary, verdict, worst
+from gitml.registry.gates.base import hints, judge, read_list, summary, verdict, worst
 
 if TYPE_CHECKING:
     from gitml.model import Json
@@ -34,11 +34,14 @@ class All:
 
     @property
     def words(self) -> str:
-        """What each of the gates takes."""
-        return " and ".join(gate.words for gate in self.gates) or "a list that is not empty"
+        """How many of the gates it takes; each says what it takes itself."""
+        return "all of these pass"
 
     def check(self, case: Case) -> Verdict:
         """Answer with the worst of the gates."""
         inner = tuple(judge(gate, case) for gate in self.gates)
         answer = worst([found.answer for found in inner])
-        return replace(verdict(self, answer, summary(inner), "all of them pass"), inner=inner)
+        return replace(
+            verdict(self, answer, summary(inner), "all of them pass", hint=hints(inner, ", and ")),
+            inner=inner,
+        )

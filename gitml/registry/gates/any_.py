@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Self
 
-from gitml.registry.gates.base import best, judge, read_list, summary, verdict
+from gitml.registry.gates.base import best, hints, judge, read_list, summary, verdict
 
 if TYPE_CHECKING:
     from gitml.model import Json
@@ -34,11 +34,14 @@ class Any:
 
     @property
     def words(self) -> str:
-        """What each of the gates takes."""
-        return " or ".join(gate.words for gate in self.gates) or "a list that is not empty"
+        """How many of the gates it takes; each says what it takes itself."""
+        return "one of these passes"
 
     def check(self, case: Case) -> Verdict:
         """Answer with the best of the gates."""
         inner = tuple(judge(gate, case) for gate in self.gates)
         answer = best([found.answer for found in inner])
-        return replace(verdict(self, answer, summary(inner), "one of them passes"), inner=inner)
+        return replace(
+            verdict(self, answer, summary(inner), "one of them passes", hint=hints(inner, ", or ")),
+            inner=inner,
+        )

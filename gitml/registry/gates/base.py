@@ -214,6 +214,12 @@ def read_list(value: Json, where: Where) -> tuple[Gate, ...]:
     return tuple(where.read(item, where.below(at)) for at, item in enumerate(value))
 
 
+def hints(verdicts: Sequence[Verdict], between: str) -> str:
+    """Return what to do about those that do not pass."""
+    found = [one.hint for one in verdicts if one.answer != "pass" and one.hint]
+    return between.join(dict.fromkeys(found))
+
+
 def summary(verdicts: Sequence[Verdict]) -> str:
     """Return on one line what gates answered: ``1 of 2 pass``."""
     if not verdicts:

@@ -41,7 +41,7 @@ class CleanSource:
         alone is nobody else's; without a remote the branches here.
         """
         source = case.candidate.source
-        expected = "a commit that a branch has, and nothing changed in it"
+        expected = "committed, and on a branch"
         commit = source.commit
         if commit is None or not _OID.fullmatch(commit):
             return verdict(self, "refuse", "no commit was recorded", expected)
@@ -50,7 +50,7 @@ class CleanSource:
             changed = [visible(path, 60) for path in source.changed[:3]]
             more = f": {', '.join(changed)}" if changed else ""
             told = f"{plural(len(source.changed), 'file')} changed since {short}{more}"
-            hint = "commit the code, train again and register that run"
+            hint = "commit the code, or let git ignore what is none, and register a run of it"
             return verdict(self, "refuse", told, expected, hint=hint)
         found = case.repository.objects().get(commit)
         if found is None or found.kind != "commit":

@@ -77,7 +77,8 @@ class FromStage:
         held = case.model.stages.get(self.stage)
         promote = f"gitml promote {case.model.slug} {case.version.name} --stage {self.stage}"
         if held is None:
-            got = f"{self.stage} is empty" if _known(case, self.stage) else f"no stage {self.stage}"
+            was = any(event.stage == self.stage for event in case.model.events)
+            got = f"{self.stage} is empty" if was else f"nothing was ever in {self.stage}"
             return verdict(self, "refuse", got, expected, hint=promote)
         if held.version != case.version.name:
             got = f"{visible(held.version, 60)} is in {self.stage}"
@@ -87,11 +88,7 @@ class FromStage:
         if elapsed >= self.seconds:
             return verdict(self, "pass", got, expected)
         ready = minute(held.at + self.seconds * 1000 + 59_999)
-        return verdict(self, "refuse", got, expected, hint=f"it will pass after {ready}")
-
-
-def _known(case: Case, stage: str) -> bool:
-    return any(event.stage == stage for event in case.model.events)
+        return verdict(self, "refuse", got, expected, hint=f"promote it again after {ready}")
 
 
 def minute(ms: int) -> str:

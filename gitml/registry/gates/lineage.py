@@ -51,9 +51,9 @@ class Lineage:
         """The parts, in words."""
         told = {
             "inputs": "every input has a digest",
-            "run": "the run is there, verifies, and is as it was at registration",
+            "run": "the run is as it was",
             "source": "its code is there",
-            "package": "every file of the package is there and verifies",
+            "package": "its files verify",
         }
         return "; ".join(told[part] for part in self.parts)
 

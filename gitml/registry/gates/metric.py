@@ -44,9 +44,9 @@ class Metric:
 
     @property
     def words(self) -> str:
-        """The condition, and what ``current`` is in it."""
-        told = " (current is the version in the stage)" if self.relative else ""
-        return f"{self.text} holds for the metrics it was registered with{told}"
+        """Whose metrics they are."""
+        told = "; current is that of the version in the stage" if self.relative else ""
+        return f"it holds for the metrics that the version was registered with{told}"
 
     @property
     def relative(self) -> bool:
