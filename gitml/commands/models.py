@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from gitml.commands.options import Session
     from gitml.output import Piece, Screen
     from gitml.registry.state import Registry
-    from gitml.store.git import Repository
     from gitml.registry.values import Model
+    from gitml.store.git import Repository
 
 HOW_TO_BEGIN = "gitml register NAME --run RUN makes one"
 
