@@ -17,13 +17,12 @@ from gitml.registry.message import event_message
 from gitml.registry.signing import write_tag
 from gitml.registry.tagobject import TagDraft
 from gitml.store.git import RefUpdate
-from gitml.store.hosts import AtomicError
-from gitml.store.remote import PushRef, push_atomic, push_in_order
+from gitml.store.remote import PushRef, push_together
+from gitml.store.shared import contains
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gitml.registry.audit import Report
+    from gitml.registry.checks.sight import Shared
     from gitml.registry.values import Event, Model
     from gitml.store.git import Repository
 
@@ -46,12 +45,20 @@ def fix(repository: Repository, report: Report) -> tuple[str, ...]:
             model, event = told[name]
             ours = sight.tags.get(name)
             wanted[name] = ours or write_tag(repository, _draft(repository, model, event, name))
+    missing: dict[str, str] = {}
     if shared is not None and not shared.unreachable:
-        _push(repository, shared.name, {n: o for n, o in wanted.items() if n not in shared.tags})
+        missing = {
+            name: oid
+            for name, oid in wanted.items()
+            if name not in shared.tags and _is_there(repository, shared, *told[name])
+        }
+        if missing:
+            refs = [PushRef(ref=TAGS + name, new=oid) for name, oid in missing.items()]
+            push_together(repository, shared.name, refs)
     updates = [RefUpdate(TAGS + n, o, None) for n, o in wanted.items() if n not in sight.tags]
     if shared is not None:
         there = repository.refs(remote_ref(shared.name, "tags/"))
-        for name, oid in wanted.items():
+        for name, oid in missing.items():
             place = remote_ref(shared.name, f"tags/{name}")
             if place not in there:
                 updates.append(RefUpdate(place, oid, None))
@@ -60,14 +67,10 @@ def fix(repository: Repository, report: Report) -> tuple[str, ...]:
     return tuple(wanted)
 
 
-def _push(repository: Repository, remote: str, tags: Mapping[str, str]) -> None:
-    refs = [PushRef(ref=TAGS + name, new=oid) for name, oid in tags.items()]
-    if not refs:
-        return
-    try:
-        push_atomic(repository, remote, refs)
-    except AtomicError:
-        push_in_order(repository, remote, *([ref] for ref in refs))
+def _is_there(repository: Repository, shared: Shared, model: Model, event: Event) -> bool:
+    """Say whether the remote has an event: its tag goes there with it, or after it."""
+    tip = shared.models.get(model.slug)
+    return tip is not None and contains(repository, tip, event.commit)
 
 
 def _draft(repository: Repository, model: Model, event: Event, name: str) -> TagDraft:

@@ -131,6 +131,8 @@ def fetch(
     wanted = [*specs]
     if branch is not None:
         wanted.append(f"+refs/heads/{branch}:refs/remotes/{remote}/{branch}")
+    if not wanted:  # git would take what the remote is configured to give
+        return False
     command = [
         *("fetch", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--prune"),
         *("--no-recurse-submodules", "--refmap=", *options, remote),
@@ -142,6 +144,8 @@ def fetch(
                 f"gitml.branch is {visible(branch, 80)}, and {remote} has no such branch.",
                 hint="git config --unset gitml.branch takes the remote's default branch",
             )
+        if not specs:
+            return False
         code, out, err = spoken(repository, *command, *specs)
     if code:
         raise transport_failure(remote, err, code)

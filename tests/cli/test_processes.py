@@ -29,8 +29,8 @@ stages:
     - registered_by: [ada@example.com]
 """
 CALLS = {
-    "audit": [["audit"], ["audit", "fraud", "--json"]],
     "artifacts": [["artifacts", "ls", "files"], ["artifacts", "get", "files", "-o", "out"]],
+    "audit": [["audit"], ["audit", "churn", "--json"]],
     "completion": [["completion", "bash"]],
     "copy": [["copy", "r1"], ["copy", "s1", "-e", "other"]],
     "demo": [],  # it is made of processes of gitml, each of which is held to this
@@ -54,11 +54,15 @@ CALLS = {
     "ls": [["ls"], ["ls", "--where", "params.lr < 1", "--sort", "-created", "--json"]],
     "model delete": [["model", "delete", "churn@v1.0.0", "-m", "by mistake"]],
     "model deprecate": [["model", "deprecate", "churn@v1.0.0", "-m", "old"]],
+    "model diff": [["model", "diff", "churn@1", "churn@latest"]],
     "model export": [["model", "export", "churn@latest", "-o", "churn.zip"]],
+    "model history": [["model", "history", "churn"]],
     "model note": [["model", "note", "churn", "text"], ["model", "note", "churn@1"]],
     "model publish": [["model", "publish"], ["model", "publish", "churn"]],
     "model pull": [["model", "pull", "churn@v1.0.0", "-o", "out"]],
     "model rename": [["model", "rename", "churn", "Churn, monthly"]],
+    "model reproduced": [["model", "reproduced", "churn@1", "--run", "again"]],
+    "model show": [["model", "show", "churn"], ["model", "show", "churn@1", "--json"]],
     "model tag": [["model", "tag", "churn", "team=a"], ["model", "tag", "churn@latest", "a=b"]],
     "models": [["models"], ["models", "--json"]],
     "note": [["note", "r1", "good"], ["note", "s1", "good"]],
@@ -69,7 +73,9 @@ CALLS = {
         ["policy", "explain", "fraud", "production", "v1.0.0", "--at", "with-policy", "--json"],
     ],
     "promote": [["promote", "churn", "v1.0.0", "--stage", "staging"]],
+    "pull": [["pull", "../hub.git"]],
     "purge": [["purge", "r1", "--yes"], ["purge", "s1", "--yes"]],
+    "push": [["push", "../hub.git"], ["push", "../hub.git", "--dry-run"]],
     "register": [
         ["register", "risk-model", "--run", "files"],
         ["register", "churn", "--run", "files", "--bump", "major"],
@@ -84,6 +90,7 @@ CALLS = {
     "stages": [["stages"], ["stages", "fraud", "--json"]],
     "sql": [["sql", "select count(*) from runs"]],
     "status": [["status"]],
+    "sync": [["sync", "../hub.git"]],
     "tag": [["tag", "r1", "s1", "team=a"]],
     "unassign": [["unassign", "churn", "--stage", "production"]],
 }
@@ -140,8 +147,10 @@ def many_runs(repo, git, number):
     folder = git(repo, "mktree", input=f"100644 blob {policy}\tpolicy.yaml\n").strip()
     top = git(repo, "mktree", input=f"040000 tree {folder}\t.gitml\n").strip()
     git(repo, "branch", "with-policy", git(repo, "commit-tree", "-m", "policy", top).strip())
+    git(repo.parent, "init", "--quiet", "--bare", "hub.git")
     (repo.parent / "plot.txt").write_text("plot\n")
-    yield ["log", "--name", "files", "--artifact", repo.parent / "plot.txt"]
+    yield ["log", "--name", "again", "-m", "auc=0.5"]
+    yield ["log", "--name", "files", "-m", "auc=0.5", "--artifact", repo.parent / "plot.txt"]
     yield ["register", "churn", "--run", "files"]
 
 

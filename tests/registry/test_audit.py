@@ -7,8 +7,11 @@ import contextlib
 import pytest
 
 from gitml.errors import InputError, NotFoundError
+from gitml.names import reproduction_tag
 from gitml.registry.audit import audit, dump_listing, load_listing
+from gitml.registry.checks.sight import says_of
 from gitml.registry.desired import STAGES
+from gitml.registry.gto import parse_tag_name
 from gitml.registry.mending import fix
 from gitml.registry.signing import Sign
 from tests.registry.clones import Clone, make_clones
@@ -163,6 +166,13 @@ def test_an_event_whose_tag_did_not_arrive_is_completed(clones, git, bare_repo):
     # The very same objects as were meant, though bob never had them.
     assert git(bare_repo, "for-each-ref", "refs/tags") == before
     assert kinds(look(bob)) == []
+
+
+def test_the_tag_of_a_reproduction_is_ours_and_nothing_to_gto():
+    assert reproduction_tag("churn", 3) == "churn@reproduced#3"
+    assert parse_tag_name("churn@reproduced#3") is None
+    assert says_of("churn@reproduced#3") == ("churn", "reproduce", None)
+    assert says_of("v1.0.0") is None
 
 
 def test_what_a_tag_says_is_held_against_its_event(clones, git):

@@ -162,7 +162,8 @@ def differences(tag: Tag, name: str, event: Event, commits: dict[str, str]) -> I
     if tag.kind != "commit":
         yield f"names a {visible(tag.kind, 20)} and not a commit"
     elif tag.target not in _targets(event, commits):
-        yield f"points at {tag.target[:12]}, which is not the commit that registered the version"
+        right = "of its event" if event.kind == "reproduce" else "that registered the version"
+        yield f"points at {tag.target[:12]}, which is not the commit {right}"
     if tag.at != event.at:
         said = "no time" if tag.at is None else iso(tag.at)
         yield f"is dated {said} and its event {iso(event.at)}"
@@ -179,6 +180,8 @@ def differences(tag: Tag, name: str, event: Event, commits: dict[str, str]) -> I
 
 
 def _targets(event: Event, commits: dict[str, str]) -> set[str]:
+    if event.kind == "reproduce":
+        return {event.commit}
     if event.kind == "register" and commits.get(event.version or "") in {None, event.commit}:
         return {event.commit}
     if event.kind == "unassign":
