@@ -40,6 +40,8 @@ class Candidate:
     """Whether ``wanted`` is a foreign version that gets its package."""
     again: bool = False
     """Whether ``wanted`` is what it was called while it waited, and may change."""
+    waited: str = ""
+    """The commit that it waited as: its event says so, for whom it comes to again."""
 
 
 def next_version(
@@ -47,6 +49,9 @@ def next_version(
 ) -> tuple[str, str]:
     """Return the name of the next version of a model, and why it is that."""
     taken = {version.name: version for version in model.versions if version.published}
+    for event in model.events:
+        if candidate.waited and event.extra.get("waited") == candidate.waited:
+            raise AlreadySoError(event)  # a writer was killed before it forgot what it published
     if candidate.attach:
         assert candidate.wanted is not None
         return _attached(taken.get(candidate.wanted), candidate.wanted, model), ""

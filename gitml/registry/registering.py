@@ -177,6 +177,7 @@ def publish_waiting(
             name=model.name,
             wanted=facts.name,
             again=True,
+            waited=version.commit,
         )
         done.append(_published(repository, candidate, context, None))
         assert version.pending_ref is not None
@@ -319,6 +320,7 @@ def _draft(
         tags=() if candidate.attach else (tag,),
         run=version.run.id if version.run else None,
         digest=version.digest,
+        extra={"waited": candidate.waited} if candidate.waited else {},
     )
     sentence = _sentence(version)
     tags = [

@@ -71,15 +71,17 @@ def test_registered_while_the_remote_was_away(team, ada, bob, invoke, git):
     assert f"refs/gitml/runs/{run_id_of('brave-otter-12')}" in team.refs()
 
 
-def test_published_and_killed_before_it_was_known_here(team, ada, invoke, git):
-    make_run(ada, "brave-otter-12", metrics={"auc": 0.9})
-    (ada / "model.txt").write_text("weights", encoding="utf-8")
+def test_published_and_killed_before_it_was_known_here(team, ada, bob, invoke, git):
+    for place in (ada, bob):
+        make_run(place, "brave-otter-12", metrics={"auc": 0.9})
+        (place / "model.txt").write_text(place.name, encoding="utf-8")
     call = ("register", "churn", "--run", "latest", "--path", "./model.txt", "--no-push")
     assert invoke(*call, cwd=ada).code == 0
     (waiting,) = [ref for ref in team.refs(ada) if ref.startswith("refs/gitml/unpublished/")]
     commit = team.refs(ada)[waiting]
     assert invoke("model", "publish", cwd=ada).code == 0
     git(ada, "update-ref", waiting, commit)  # as if it had been killed before this went
+    assert invoke(*call[:-1], cwd=bob).code == 0  # so that it is not the newest any more
     count = len(team.check(ada).events)
     again = invoke("model", "publish", cwd=ada)
     assert again.out == "churn@v1.3.0 was published already.\n"
