@@ -77,6 +77,9 @@ def demo(session: Session, folder: Path) -> None:
     stage.say("Everything is in git now, and can be found again:")
     stage.do(["gitml", "ls", "--sort", "-auc"], show=True, loud=True)
     stage.say()
+    stage.say("And as pages that anybody can open:")
+    stage.do(["gitml", "site", "build", "-o", "site"], show=True, loud=True)
+    stage.say()
     stage.say("Try next:")
     place = shlex.quote(str(folder))
     for line in (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -53,7 +54,8 @@ def build(
     ``progress`` is called with (runs written, runs to write). Raises what `gather`
     and `Folder` raise, and `InputError` for a template that cannot be used.
     """
-    return _Build(sources, folder, options, progress).run()
+    with closing(folder):
+        return _Build(sources, folder, options, progress).run()
 
 
 class _Build:

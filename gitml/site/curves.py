@@ -110,34 +110,43 @@ def _curves(store: Repository, run: Run, found: Sequence[bytes | None], most: in
 
 
 def _quickly(run: Run, segments: Sequence[bytes], most: int) -> Curves | None:
-    """Return the curves of segments that are as gitml writes them, None of others.
+    """Return the curves of merged segments, None where the rows are not as gitml writes them.
 
-    The metrics lie there in order, and their summaries tell how many rows each has:
-    only the rows that are kept are taken apart.
+    The rows of a metric lie together, in order: only those that are kept are taken apart.
     """
     if any("," in name or '"' in name or "\n" in name for name in run.metrics):
         return None
-    lines: list[str] = []
-    series: dict[str, Series] = {}
-    waiting = iter(segments)
-    for name in sorted(run.metrics):
-        count = run.metrics[name].count
-        keeper = _Keeper(run.created, count, most)
-        taken = 0
-        while taken < count:
-            if not lines:
-                data = next(waiting, None)
-                if data is None:
-                    return None
-                lines = data.decode("utf-8").splitlines()[1:]
-            part, lines = lines[: count - taken], lines[count - taken :]
-            prefix = f"{name},"
-            if not part or not (part[0].startswith(prefix) and part[-1].startswith(prefix)):
+    parts: dict[str, list[list[str]]] = {}
+    latest = ""
+    for data in segments:
+        lines = data.decode("utf-8").splitlines()
+        at = 1
+        while at < len(lines):
+            name = lines[at].partition(",")[0]
+            if name not in run.metrics or (name in parts and name != latest):
                 return None
-            keeper.take(part)
-            taken += len(part)
+            end = _end(lines, at, f"{name},", run.metrics[name].count)
+            parts.setdefault(name, []).append(lines[at:end])
+            latest, at = name, end
+    series = {}
+    for name, found in sorted(parts.items()):
+        keeper = _Keeper(run.created, sum(map(len, found)), most)
+        for rows in found:
+            keeper.take(rows)
         series[name] = keeper.series()
-    return None if lines or next(waiting, None) is not None else Curves(series=series)
+    return Curves(series=series)
+
+
+def _end(lines: Sequence[str], start: int, prefix: str, count: int) -> int:
+    """Return where the rows that begin alike end: at ``count`` rows, as a rule."""
+    end = start + count
+    if count > 0 and end <= len(lines) and lines[end - 1].startswith(prefix):
+        if end == len(lines) or not lines[end].startswith(prefix):
+            return end
+        start = end
+    while start < len(lines) and lines[start].startswith(prefix):
+        start += 1
+    return start
 
 
 class _Keeper:
@@ -151,19 +160,15 @@ class _Keeper:
 
     def take(self, rows: Sequence[str]) -> None:
         """Take rows that follow those before, as many as there are in a segment."""
-        if self._count <= self._most:
-            for row in rows:
-                self._keep(row)
-            return
-        values = [float(row[row.rindex(",") + 1 :]) for row in rows]
-        for at in thinned(values, max(2, self._most * len(rows) // self._count)):
-            self._keep(rows[at])
-
-    def _keep(self, row: str) -> None:
-        _, step, time, value = row.rsplit(",", 3)
-        self._steps.append(int(step))
-        self._seconds.append((int(time) - self._start) / 1000)
-        self._values.append(float(value))
+        if self._count > self._most:
+            values = [float(row[row.rindex(",") + 1 :]) for row in rows]
+            places = thinned(values, max(2, self._most * len(rows) // self._count))
+            rows = [rows[at] for at in places]
+        split = [row.rsplit(",", 3) for row in rows]
+        start = self._start
+        self._steps += [int(parts[1]) for parts in split]
+        self._seconds += [(int(parts[2]) - start) / 1000 for parts in split]
+        self._values += [float(parts[3]) for parts in split]
 
     def series(self) -> Series:
         """Return what was kept."""

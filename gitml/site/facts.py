@@ -18,6 +18,8 @@ ABSENT = "–"
 LONGEST = 300
 """Characters of a value, beyond which it is cut."""
 SPARK_WIDTH, SPARK_HEIGHT, SPARK_POINTS = 88, 22, 24
+_DRAWN = 60
+"""Points of a drawing."""
 LEVELS = "0123456789abcdefghijklmnopqrstuv"
 """Heights of a sparkline's points, the lowest first; ``-`` is a gap."""
 
@@ -70,25 +72,24 @@ def spark_path(levels: str) -> str:
     return "".join(path)
 
 
-def curve_of(xs: Sequence[float], ys: Sequence[float], most: int = 60) -> Curve | None:
-    """Return a drawing of a series with at most ``most`` points; None of less than two."""
-    points = [(x, y) for x, y in zip(xs, ys, strict=True) if math.isfinite(y) and math.isfinite(x)]
-    if len(points) < 2:  # noqa: PLR2004 - a line takes two
+def curve_of(xs: Sequence[float], ys: Sequence[float]) -> Curve | None:
+    """Return a drawing of a series with at most 60 points; None of less than two."""
+    if not all(map(math.isfinite, ys)):
+        finite = [(x, y) for x, y in zip(xs, ys, strict=True) if math.isfinite(y)]
+        xs, ys = [x for x, _ in finite], [y for _, y in finite]
+    if len(ys) < 2:  # noqa: PLR2004 - a line takes two
         return None
-    if len(points) > most:
-        last = len(points) - 1
-        points = [points[round(at * last / (most - 1))] for at in range(most)]
     width, height = 400, 150
-    left, right = points[0][0], points[-1][0]
-    low, high = min(y for _, y in points), max(y for _, y in points)
-    along, up = right - left, high - low
-    path = "L".join(
-        f"{(x - left) / along * width if along else 0:.0f} "
-        f"{height - ((y - low) / up if up and math.isfinite(up) else 0.5) * height:.0f}"
-        for x, y in points
-    )
+    left, right, low, high = xs[0], xs[-1], min(ys), max(ys)
+    along = width / (right - left) if right > left else 0
+    up = height / (high - low) if high > low and math.isfinite(high - low) else 0
+    base = height if up else height / 2
+    last = len(ys) - 1
+    most = min(last, _DRAWN - 1)
+    places = [at * last // most for at in range(most + 1)]
+    points = [f"{(xs[at] - left) * along:.0f} {base - (ys[at] - low) * up:.0f}" for at in places]
     return Curve(
-        path=f"M{path}",
+        path=f"M{'L'.join(points)}",
         width=width,
         height=height,
         low=number(low),

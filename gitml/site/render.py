@@ -62,7 +62,6 @@ class Templates:
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
-            finalize=_harmless,
         )
         self._environment.filters |= {"number": number, "thousands": "{:,}".format}
         self._environment.globals |= {"asset": self._asset}
@@ -81,7 +80,7 @@ class Templates:
                 f"The template {visible(str(at))} cannot be used: {visible(str(error))}.",
                 hint="site_templates/README.md lists what each page is given",
             ) from None
-        return text.encode("utf-8", "backslashreplace")
+        return _HOSTILE.sub(_spelled, text).encode("utf-8", "backslashreplace")
 
     def fingerprint(self) -> str:
         """Return a hash of the generator and of everything in the folders that counts."""
@@ -130,14 +129,6 @@ class Templates:
         return self.assets[name]
 
 
-def _harmless(value: Any) -> Any:
-    """Return text without what would turn the direction of a line or break a file."""
-    if isinstance(value, str) and not value.isascii():
-        return type(value)(_HOSTILE.sub(_spelled, value))
-    if isinstance(value, str) and not value.isprintable():
-        return type(value)(_HOSTILE.sub(_spelled, value))
-    return "" if value is None else value
-
-
 def _spelled(found: re.Match[str]) -> str:
+    """Return a character that would turn the direction of a line, or break a file, in ASCII."""
     return found[0].encode("unicode_escape", "backslashreplace").decode()

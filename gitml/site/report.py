@@ -61,7 +61,7 @@ def run_report(
             text=run.experiment,
             href=f"{frame.root}{urls.RUNS}#{table_of(run.experiment)}",
         ),
-        took="" if run.duration is None else duration(run.duration),
+        took=duration(run.duration) if run.duration else "",
         created=moment(run.created),
         commit=Link(
             text=source.commit[:7], href=None if host is None else host.commit(source.commit)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,7 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-_MANIFEST_LIMIT = 256 * 1024 * 1024
+_WRITERS = 2
+"""Threads: making a file is a wait for the system, while the next page can be rendered."""
+_AHEAD = 64
+"""Files that may wait to be written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +63,8 @@ class Folder:
         self._written: list[str] = []
         self._bytes = 0
         self._folders: set[Path] = set()
+        self._writers = ThreadPoolExecutor(_WRITERS)
+        self._waiting: deque[Future[None]] = deque()
         self._read()
 
     def _read(self) -> None:
@@ -139,7 +146,18 @@ class Folder:
         self._written.append(address)
         self._bytes += len(data)
         if not self._check:
-            self._replace(target, data)
+            self._waiting.append(self._writers.submit(self._replace, target, data))
+            if len(self._waiting) > _AHEAD:
+                self._waiting.popleft().result()
+
+    def close(self) -> None:
+        """Let go of it; what is being written ends, what waits to be written is given up."""
+        self._writers.shutdown(cancel_futures=True)
+
+    def _settle(self) -> None:
+        """Wait for what is being written; raise what went wrong."""
+        while self._waiting:
+            self._waiting.popleft().result()
 
     def _replace(self, target: Path, data: bytes) -> None:
         part = target.with_name(f".{secrets.token_hex(6)}.part")
@@ -159,6 +177,7 @@ class Folder:
 
     def finish(self, state: str, notes: Mapping[str, Json]) -> Written:
         """Remove what is no longer shown, write the manifest and say what became of it all."""
+        self._settle()
         gone = sorted(address for address in self._old if address not in self._new)
         removed = [address for address in gone if (self._path / address).is_file()]
         if not self._check:

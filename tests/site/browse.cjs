@@ -29,25 +29,28 @@ function serve() {
   const opened = await browser.launch({ executablePath: chromium, args: ['--no-sandbox', '--disable-gpu'] });
   const wrong = [];
   const answers = [];
-  for (const width of sizes) for (const theme of themes) {
-    const context = await opened.newContext({ viewport: { width, height: 900 }, colorScheme: theme, bypassCSP: false });
-    for (const name of pages) {
-      const page = await context.newPage();
-      const say = what => wrong.push(`${name} at ${width}, ${theme}: ${what}`);
-      page.on('console', message => { if (['error', 'warning'].includes(message.type())) say(`console: ${message.text()}`); });
-      page.on('pageerror', error => say(`error: ${error.message}`));
-      page.on('request', request => { if (!/^(data|blob):/.test(request.url()) && !request.url().startsWith(base)) say(`asks ${request.url()}`); });
-      await page.goto(base + name);
-      await page.waitForLoadState('networkidle');
-      await page.waitForTimeout(250);
+  const context = await opened.newContext({ viewport: { width: sizes[0], height: 900 }, colorScheme: themes[0], reducedMotion: 'reduce' });
+  for (const name of pages) {
+    const page = await context.newPage();
+    let look = '';
+    const say = what => wrong.push(`${name}${look}: ${what}`);
+    page.on('console', message => { if (['error', 'warning'].includes(message.type())) say(`console: ${message.text()}`); });
+    page.on('pageerror', error => say(`error: ${error.message}`));
+    page.on('request', request => { if (!/^(data|blob):/.test(request.url()) && !request.url().startsWith(base)) say(`asks ${request.url()}`); });
+    await page.goto(base + name, { waitUntil: 'load' });
+    await page.evaluate(axe);
+    for (const width of sizes) for (const theme of themes) {
+      look = ` at ${width}, ${theme}`;
+      await page.setViewportSize({ width, height: 900 });
+      await page.emulateMedia({ colorScheme: theme });
+      await page.waitForTimeout(200);
       const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       if (wide > 0) say(`${wide} px too wide`);
-      const found = await page.evaluate(`(() => { ${axe}; return axe.run(document, { resultTypes: ['violations'], preload: false }); })()`);
+      const found = await page.evaluate(() => axe.run(document, { resultTypes: ['violations'], preload: false }));
       for (const each of found.violations) say(`axe ${each.id}: ${each.nodes.slice(0, 3).map(node => node.html.slice(0, 160) + ' ' + (node.any[0] ? node.any[0].message : '')).join(' | ')}`);
-      if (script) answers.push(await page.evaluate(script));
-      await page.close();
     }
-    await context.close();
+    if (script) answers.push(await page.evaluate(script));
+    await page.close();
   }
   await opened.close();
   if (server) server.close();
