@@ -40,7 +40,7 @@ FIXED = {
     "TERM": "xterm-256color",
     "TZ": "UTC",
 }
-DROPPED_PREFIXES = ("GIT_", "GITML_", "XDG_", "LC_")
+DROPPED_PREFIXES = ("CI_", "GH_", "GIT_", "GITHUB_", "GITLAB_", "GITML_", "XDG_", "LC_")
 DROPPED = ("CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR", "LANG", "LANGUAGE", "NO_COLOR", "VISUAL")
 
 # The same examples each time, so that a failure is a change and not luck;

@@ -131,7 +131,8 @@ class FakeGitHub:
             return 422, {"message": "Validation Failed"}
         number = max(self.pulls, default=0) + 1
         pull = self.add_pull(number, head="0" * 40, branch=body["head"], base=body["base"])
-        return 201, {**pull, "title": body["title"], "body": body["body"]}
+        pull |= {"title": body["title"], "body": body["body"]}
+        return 201, pull
 
     def _permission(self, found, _query, _body):
         if found[1] not in self.permissions:

@@ -202,15 +202,14 @@ def _change(ground: _Ground, file: FileChange, requester: str) -> StageChange:
         model, version = matched(ground.registry, desired)
         return _judged(ground, change, desired, model, version)
     except GitmlError as error:
-        said = " ".join(filter(None, (_sentence(error.message), _sentence(error.hint))))
+        hint = f"{error.hint[:1].upper()}{error.hint[1:]}" if error.hint else ""
+        said = " ".join(_ended(text) for text in (error.message, hint) if text)
         return replace(change, problems=(said,))
 
 
-def _sentence(text: str | None) -> str:
-    """Return a message or a hint as a sentence of its own."""
-    if not text:
-        return ""
-    return f"{text[:1].upper()}{text[1:]}" + ("" if text.endswith((".", "?")) else ".")
+def _ended(text: str) -> str:
+    """Return a sentence with its end, which those about a name go without."""
+    return text if text.endswith((".", "?")) else f"{text}."
 
 
 def _judged(
