@@ -184,6 +184,7 @@ def test_what_a_tag_says_is_held_against_its_event(clones, git):
         "points at": data.replace(data[7:47], v2),
         "says another reason": data + 'reason: "other"\n',
         "says that it is churn#x#7": data.replace(f"tag {PRODUCTION}", "tag churn#x#7"),
+        "is by Eve <eve@example.com> and": data.replace(ada.who, "Eve <eve@example.com>"),
         "is dated 2020-": data.replace(data.split("> ")[1].split(" ")[0], "1600000000"),
         "does not hold an event": data.partition("\n\n")[0] + "\n\nPut it there.\n",
     }

@@ -164,6 +164,8 @@ def differences(tag: Tag, name: str, event: Event, commits: dict[str, str]) -> I
     elif tag.target not in _targets(event, commits):
         right = "of its event" if event.kind == "reproduce" else "that registered the version"
         yield f"points at {tag.target[:12]}, which is not the commit {right}"
+    if tag.tagger != event.by:
+        yield f"is by {visible(tag.tagger, 80)} and its event by {visible(event.by, 80)}"
     if tag.at != event.at:
         said = "no time" if tag.at is None else iso(tag.at)
         yield f"is dated {said} and its event {iso(event.at)}"
