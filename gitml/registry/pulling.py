@@ -62,19 +62,31 @@ class Contents:
         self._places = package_places(facts.files)
         _check_listed(version, facts)
 
-    def fetch(self) -> bool:
+    def verify(self) -> None:
+        """Read what is small, fetched if need be, and what is large if it is here.
+
+        Raises `DamagedError` if a byte of it is not what was registered, and what `fetch` raises.
+        """
+        self.fetch(large=False)
+        for file in self._facts.files:
+            if file.store != "lfs" or self._is_here(file):
+                for _ in self.read(file):
+                    pass
+
+    def fetch(self, *, large: bool = True) -> bool:
         """Bring what is not here yet, and only that version's; return whether anything was.
 
-        Raises `NotFoundError` if there is no remote that could have it.
+        Without ``large`` what git-lfs keeps stays where it is. Raises `NotFoundError`
+        if there is no remote that could have it.
         """
         came = False
         if self._ref is not None and self._missing_blobs():
             self._bring(self._ref)
             came = True
-        large = [f for f in self._facts.files if f.store == "lfs" and not self._is_here(f)]
-        if large:
+        away = [f for f in self._facts.files if f.store == "lfs" and not self._is_here(f)]
+        if large and away:
             if self._remote is None:
-                raise self._nowhere(large[0].path)
+                raise self._nowhere(away[0].path)
             assert self._ref is not None
             commit = self._repository.resolve(f"{self._ref}^{{commit}}")
             if commit is None:

@@ -9,8 +9,10 @@ from gitml.errors import NotFoundError, RefusedError
 from gitml.names import check_version, did_you_mean, visible
 from gitml.registry.finding import check_usable, find_model, only, require_journal, version_of
 from gitml.registry.judging import Question, ask
+from gitml.registry.pulling import Contents
 from gitml.registry.references import resolve
 from gitml.registry.stagedrafts import checked, decision, entering, leaving
+from gitml.registry.versionfile import load_version
 from gitml.registry.writing import AlreadySoError, Draft, Written, event_time, write_event
 
 if TYPE_CHECKING:
@@ -48,13 +50,18 @@ def rollback(
 ) -> Written:
     """Bring back the version that a stage held before, or ``to``, one it held ever.
 
-    Gates that compare with a moment count as passed if they passed then; all
-    others are asked again. Raises what `assign` does, and `NotFoundError` if the
-    stage held no other version.
+    Its files are verified: all but large ones that are not on this machine. Gates
+    that compare with a moment count as passed if they passed then; all others are
+    asked again. Raises what `assign` does, `NotFoundError` if the stage held no
+    other version, and `DamagedError` if its files are not what was registered.
     """
     wanted = None if to is None else check_version(to)
     asked = request if request.via == "break-glass" else replace(request, via="rollback")
-    return _put(repository, name, asked, context, lambda m: _held_before(m, asked.stage, wanted))
+
+    def chosen(model: Model) -> Version:
+        return _held_before(model, asked.stage, wanted)
+
+    return _put(repository, name, asked, context, chosen, back=True)
 
 
 def unassign(repository: Repository, name: str, request: Request, context: Context) -> Written:
@@ -91,6 +98,8 @@ def _put(
     request: Request,
     context: Context,
     choose: Callable[[Model], Version],
+    *,
+    back: bool = False,
 ) -> Written:
     """Write an assignment of the version that ``choose`` finds in the model as it is."""
     request = checked(repository, request)
@@ -101,6 +110,9 @@ def _put(
         present = require_journal(model, name)
         version = choose(present)
         check_usable(present, version)
+        if back and not version.foreign:
+            facts = load_version(repository, version)
+            Contents(repository, version, facts, context.remote).verify()
         held = present.stages.get(request.stage)
         if held is not None and held.version == version.name and _is_same(held, request):
             raise AlreadySoError(held.event)

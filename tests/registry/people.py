@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 import textwrap
@@ -11,8 +12,9 @@ from pathlib import Path
 
 from gitml.model import Metric
 from gitml.names import MODELS, REMOTES, TAGS
+from gitml.registry.package import package_digest
 from gitml.registry.state import read_registry
-from gitml.registry.values import ModelVersion
+from gitml.registry.values import ModelVersion, PackageFile
 from gitml.registry.versionfile import dump_package, dump_version
 from gitml.store.git import open_repository
 from tests.registry.journal import Journal
@@ -139,7 +141,17 @@ def register_three(place):
     """Write a journal with three versions into a repository."""
     journal, files = Journal("churn"), {}
     for number, name in enumerate(VERSIONS, 1):
-        journal.register(name, digest=f"sha256:{number:064x}", run=f"{number:032x}")
+        content = f"model {name}\n".encode()
+        package = (
+            PackageFile(
+                path="model.txt",
+                size=len(content),
+                sha256=hashlib.sha256(content).hexdigest(),
+                store="tag",
+            ),
+        )
+        digest = package_digest(package)
+        journal.register(name, digest=digest, run=f"{number:032x}")
         auc = AUC[name]
         version = ModelVersion(
             model="churn",
@@ -148,13 +160,15 @@ def register_three(place):
             number=number,
             created=START + number * 1000,
             author=AUTHOR,
-            digest=f"sha256:{number:064x}",
-            size=0,
+            digest=digest,
+            size=len(content),
+            files=package,
             metrics={"auc": Metric(last=auc, step=1, min=auc, max=auc, count=1)},
         )
         files[number - 1] = {
             "version.yaml": dump_version(version),
             "package.yaml": dump_package(version),
+            "package/model.txt": content,
         }
     return journal.write(place, files=files)
 
