@@ -12,6 +12,7 @@ from gitml.names import plural
 if TYPE_CHECKING:
     from gitml.commands.options import Session
     from gitml.query.index import Index
+    from gitml.store.git import Repository
     from gitml.store.health import GcReport
 
 
@@ -31,7 +32,7 @@ def gc(session: Session, *, dry_run: bool, as_json: bool) -> None:
 
     store = session.store()
     with session.index() as index:
-        named = _named(index)
+        named = _named(index, store)
     report = collect(store, here=who(), now=session.now, named=named, dry_run=dry_run)
     if not dry_run:
         collect_garbage(store)
@@ -47,19 +48,24 @@ def gc(session: Session, *, dry_run: bool, as_json: bool) -> None:
         _tell(session, report, dry_run=dry_run)
 
 
-def _named(index: Index) -> set[str] | None:
-    """Return what runs name of the large contents; None if that cannot be known for sure.
+def _named(index: Index, store: Repository) -> set[str] | None:
+    """Return what runs and models name of the large contents; None if that is not known for sure.
 
     Contents are given up only where a purge is the reason: without one, and while
-    some run cannot be read, nothing is.
+    some run or version cannot be read, nothing is.
     """
+    from gitml.registry.packing import named_contents
+
     if not index.tombstones() or index.quarantined():
+        return None
+    packages = named_contents(store)
+    if packages is None:
         return None
     _, rows = index.sql("SELECT DISTINCT sha256 FROM artifacts WHERE store = 'lfs'")
     named = {str(row[0]) for row in rows}
     for run in index.search(where="deleted"):
         named |= {str(a.sha256) for a in run.artifacts.values() if a.store == "lfs"}
-    return named
+    return named | packages
 
 
 def _tell(session: Session, report: GcReport, *, dry_run: bool) -> None:

@@ -7,8 +7,8 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitml.errors import InputError, NotFoundError, StorageError
-from gitml.names import did_you_mean, visible
+from gitml.errors import DamagedError, InputError, NotFoundError, StorageError
+from gitml.names import UNPUBLISHED, did_you_mean, visible
 from gitml.registry.package import (
     MLMODEL,
     TEXT_LIMIT,
@@ -18,8 +18,10 @@ from gitml.registry.package import (
     members_of,
     scan,
 )
+from gitml.registry.state import read_registry
+from gitml.registry.versionfile import load_version
 from gitml.reproduce.artifacts import Contents
-from gitml.store.artifacts import INLINE_LIMIT, keep_large, kept_path, lfs_path
+from gitml.store.artifacts import INCOMING, INLINE_LIMIT, keep_large, kept_path, lfs_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -186,7 +188,7 @@ def keep_contents(repository: Repository, members: Sequence[Member]) -> None:
     """
     for member in members:
         if member.size > INLINE_LIMIT and not _is_kept(repository, member):
-            folder = repository.home / "incoming"
+            folder = repository.home / INCOMING
             copy = folder / f"{secrets.token_hex(8)}.part"
             try:
                 folder.mkdir(parents=True, exist_ok=True)
@@ -212,3 +214,19 @@ def _is_kept(repository: Repository, member: Member) -> bool:
     with contextlib.suppress(OSError):
         return all(place.stat().st_size == member.size for place in places)
     return False
+
+
+def named_contents(repository: Repository) -> set[str] | None:
+    """Return the SHA-256 of all large contents that versions name, deleted and waiting ones too.
+
+    None if that cannot be known for sure, because something cannot be read.
+    """
+    registry = read_registry(repository)
+    if registry.damaged or any(odd.ref.startswith(UNPUBLISHED) for odd in registry.odd):
+        return None
+    versions = [version for model in registry.models.values() for version in model.versions]
+    try:
+        loaded = [load_version(repository, version) for version in versions]
+    except DamagedError:
+        return None
+    return {file.sha256 for version in loaded for file in version.files if file.store == "lfs"}

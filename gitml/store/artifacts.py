@@ -32,6 +32,8 @@ INLINE_LIMIT = 1024 * 1024
 """Bytes up to which an artifact is a blob (``artifacts.inline_limit``)."""
 INLINE_MOST = 8 * 1024 * 1024
 """The limit cannot be set higher: no larger blob ever enters a ledger."""
+INCOMING = "incoming"
+"""The folder in `Repository.home` where large contents are copied before they have a place."""
 _CHUNK = 1 << 20
 _POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize {}\n"
 _POINTER_RE = re.compile(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from gitml import names
 from gitml.names import is_run_id
 from gitml.store import live
+from gitml.store.artifacts import INCOMING
 from gitml.store.failures import failure
 from gitml.store.git import RefUpdate
 
@@ -192,7 +193,7 @@ def _write_seen(home: Path, seen: Mapping[str, int]) -> None:
 
 
 def left_files(home: Path, here: Who, now: int) -> list[Path]:
-    """Return files of live runs that nobody will finish: a day old, their writers gone."""
+    """Return files that nobody will finish: a day old, and of live runs, their writers gone."""
     found = []
     for folder in sorted(_folders(home / "live")):
         if is_run_id(folder.name):
@@ -202,6 +203,10 @@ def left_files(home: Path, here: Who, now: int) -> list[Path]:
                     old = now - _age_base(path) >= DAY
                     if old and path.is_file() and _is_left(path, here, now, any_log=bool(logs)):
                         found.append(path)
+    for path in sorted((home / INCOMING).glob("*.part")):
+        with contextlib.suppress(OSError):
+            if now - _age_base(path) >= DAY:
+                found.append(path)
     return found
 
 

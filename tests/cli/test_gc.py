@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import time
@@ -133,6 +134,39 @@ def test_large_files_go_only_once_their_run_was_purged(repo, store, gitml_cli, t
     assert kept_path(store, sha256["shared"]).exists()
     assert kept_path(store, sha256["hidden"]).exists()
     assert gitml_later(gitml_cli, repo, "gc").out == "Nothing to remove.\n"
+
+
+def test_large_files_of_versions_stay_when_their_run_is_purged(
+    repo, store, git, gitml_cli, tmp_path
+):
+    sha256 = {}
+    for name in ("registered", "waiting", "neither"):
+        (tmp_path / "model.bin").write_bytes(name.encode() + b"\0" * (1 << 20))
+        artifact = ("--artifact", tmp_path / "model.bin")
+        gitml_later(gitml_cli, repo, "log", "--name", name, "-m", "auc=1", *artifact)
+        sha256[name] = hashlib.sha256((tmp_path / "model.bin").read_bytes()).hexdigest()
+    gitml_later(gitml_cli, repo, "register", "net", "--run", "registered")
+    git(repo, "remote", "add", "origin", tmp_path / "nowhere.git")
+    gitml_later(gitml_cli, repo, "register", "net", "--run", "waiting", "--no-push")
+    for name, content in sha256.items():
+        gitml_later(gitml_cli, repo, "purge", name, "--yes")
+        os.utime(kept_path(store, content), (0, 0))
+    journal = git(repo, "rev-parse", "refs/gitml/models/net").strip()
+    git(repo, "update-ref", "refs/gitml/models/net", "HEAD")
+    assert gitml_later(gitml_cli, repo, "gc", "--dry-run").out == "Nothing to remove.\n"
+    git(repo, "update-ref", "refs/gitml/models/net", journal)
+    answer = gitml_later(gitml_cli, repo, "gc")
+    assert answer.out == "Removed 1 large file of purged runs (1.05 MB).\n"
+    assert [kept_path(store, sha256[name]).exists() for name in sha256] == [True, True, False]
+
+
+def test_what_was_being_copied_into_the_repository_goes(store):
+    part = store.home / "incoming" / "0123.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"12345")
+    assert swept(store, NOW + DAY // 2).files == {}
+    assert swept(store, NOW + 2 * DAY).files == {part: 5}
+    assert not part.exists()
 
 
 def test_nothing_is_given_up_while_a_run_cannot_be_read(repo, store, git, gitml_cli, tmp_path):
