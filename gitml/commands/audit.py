@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,15 +93,10 @@ def audit(
 
 def _protected(store: Repository, remote: str | None) -> Callable[[], bool | None] | None:
     """Return what asks the host of a remote whether tags are protected there."""
+    from gitml.commands.hosting import host_and_access
     from gitml.registry.github import tags_protected
-    from gitml.registry.host import host_of, host_of_ci
-    from gitml.registry.hostapi import Access
 
-    if remote is None:
-        return None
-    host = host_of(store.config(f'remote "{remote}"', "url"), host_of_ci(os.environ))
-    token = os.environ.get("GH_TOKEN") or os.environ.get("GITHUB_TOKEN") or None
-    access = Access(token=token, gh=shutil.which("gh"))
+    host, access = host_and_access(store, remote)
     return (lambda: tags_protected(host, access)) if access.possible else None
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import re
+from pathlib import Path
 
 import pytest
 
+import gitml
 from gitml.errors import InputError, NotFoundError
 from gitml.names import reproduction_tag
 from gitml.registry.audit import audit, dump_listing, load_listing
@@ -377,3 +380,14 @@ def test_whether_tags_are_protected_is_asked_of_the_host(clones):
         in only(look(ada, protected=lambda: False), "protection").text
     )
     assert look(ada, protected=lambda: True).findings == ()
+
+
+def test_every_kind_of_finding_is_explained():
+    package = Path(gitml.__file__).parent
+    sources = [*package.glob("registry/checks/*.py"), package / "registry" / "audit.py"]
+    code = "\n".join(path.read_text(encoding="utf-8") for path in sources)
+    kinds = set(re.findall(r'(?:kind=|_damage\(\s*|_changed\()"([a-z]+)"', code)) - {"damage"}
+    format_page = (package / "FORMAT.md").read_text(encoding="utf-8")
+    table = format_page.partition("| kind | level |")[2].partition("\n\n")[0]
+    firsts = [row.split("|")[1] for row in table.splitlines()[2:]]
+    assert kinds == {kind for cell in firsts for kind in re.findall("`([a-z]+)`", cell)}
