@@ -33,9 +33,11 @@ setting() {
 
 # identity: who writes tags, where the runner's git does not say.
 identity() {
-  git config user.name >/dev/null || setting user.name 'github-actions[bot]'
-  git config user.email >/dev/null ||
-    setting user.email '41898282+github-actions[bot]@users.noreply.github.com'
+  if [ -z "${GIT_AUTHOR_EMAIL:-}" ] && ! git config user.email >/dev/null; then
+    export GIT_AUTHOR_NAME='github-actions[bot]' GIT_COMMITTER_NAME='github-actions[bot]'
+    export GIT_AUTHOR_EMAIL='41898282+github-actions[bot]@users.noreply.github.com'
+    export GIT_COMMITTER_EMAIL=$GIT_AUTHOR_EMAIL
+  fi
 }
 
 # sign_in: git asks the variable GH_TOKEN for its password, for this host and step.

@@ -22,7 +22,20 @@ from tests.fake_github import TOKEN
 
 HERE = Path(__file__).parent
 REPOSITORY = "team/churn"
-NOBODY = "0" * 40
+PRODUCTION = ".gitml/stages/churn/production.yaml"
+
+
+def gitml(cwd, *args):
+    """Run gitml, which must succeed, and return what it answers."""
+    done = subprocess.run(
+        [sys.executable, "-m", "gitml", *map(str, args)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def find_act():
@@ -92,6 +105,29 @@ class GitHost:
         self.git(self.clone, "commit", "--quiet", "-m", message)
         self.git(self.clone, "push", "--quiet", "--force", "origin", branch)
         return self.git(self.clone, "rev-parse", "HEAD").strip()
+
+    def stage_file(self, version, reason="as asked"):
+        """Return what a stage file says to have ``version`` in the stage."""
+        shown = gitml(self.clone, "model", "show", f"churn@{version}", "--json")
+        digest = re.search(r"sha256:[0-9a-f]{64}", shown)[0]
+        return f'schema: 1\nversion: {version}\ndigest: "{digest}"\nreason: {reason}\n'
+
+    def propose(self, version, branch="topic", **more):
+        """Push a branch that asks for ``version`` in production, and changes ``more`` files."""
+        return self.commit(branch, {PRODUCTION: self.stage_file(version), **more})
+
+    def merged(self, version, branch="topic", **more):
+        """Propose and merge; return (before, after)."""
+        self.propose(version, branch, **more)
+        return self.merge(branch)
+
+    def stages(self):
+        """Return the tags of stages with the versions they name, by their counter."""
+        found = {}
+        for tag in self.tags("*#*"):
+            text = self.git(self.bare, "cat-file", "tag", tag)
+            found[tag] = re.search(r'^version: "(.*)"$', text, re.MULTILINE)[1]
+        return dict(sorted(found.items(), key=lambda item: int(item[0].rpartition("#")[2])))
 
     def request(self, branch, number=1, *, fork=False):
         """Open a request, run its workflows, and return what they did."""
@@ -179,13 +215,25 @@ class GitHost:
         )
         return _read(done)
 
+    @property
+    def real_git(self):
+        return shutil.which("git")
+
+    def tool(self, name, script):
+        """Put a program on the path of the runner, before all others."""
+        place = self.place / "tools" / name
+        place.parent.mkdir(exist_ok=True)
+        place.write_text(script)
+        place.chmod(0o755)
+        return place.parent
+
+    def tools(self):
+        """Return a folder with gitml, to be first on the path."""
+        return self.tool("gitml", f'#!/bin/sh\nexec "{sys.executable}" -m gitml "$@"\n')
+
     def _environment(self):
         """Return what the runner has: gitml on its path, and who runs it."""
-        tools = self.place / "tools"
-        if not tools.exists():
-            tools.mkdir()
-            (tools / "gitml").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m gitml "$@"\n')
-            (tools / "gitml").chmod(0o755)
+        tools = self.tools()
         path = os.environ.get("PYTHONPATH", "")
         return {
             **os.environ,
@@ -202,7 +250,7 @@ def _read(done):
     for line in done.stdout.splitlines():
         told = json.loads(line)
         if "jobResult" in told:
-            ran.results[told["job"].partition("/")[2]] = told["jobResult"]
+            ran.results[told["job"].partition("/")[2].strip()] = told["jobResult"]
         elif told.get("command") == "set-output":
             ran.outputs[told["name"]] = told["arg"]
         elif told.get("command") == "summary":
