@@ -18,6 +18,7 @@ from gitml.names import TAGS, version_tag
 from gitml.registry import semver
 from gitml.registry.foreign import OddTag
 from gitml.registry.importing import import_models, plan_import
+from gitml.registry.manage import delete, deprecate
 from gitml.registry.message import event_message
 from gitml.registry.stagedrafts import Request
 from gitml.registry.stages import assign, rollback, unassign
@@ -33,7 +34,12 @@ PYTHON = os.environ.get("GITML_GTO_PYTHON")
 HISTORIES = 26
 MODELS = ("churn", "fraud")
 STAGES = ("staging", "production")
-KINDS = {"register": "registration", "assign": "assignment", "unassign": "unassignment"}
+KINDS = {
+    "register": "registration",
+    "delete": "deregistration",
+    "assign": "assignment",
+    "unassign": "unassignment",
+}
 pytestmark = pytest.mark.skipif(not PYTHON, reason="GITML_GTO_PYTHON names no Python with GTO")
 
 
@@ -69,7 +75,9 @@ class History:
             self.register(slug)
         for _ in range(steps):
             slug, stage = self.rng.choice(MODELS), self.rng.choice(STAGES)
-            what = self.rng.choice("register assign assign assign rollback rollback empty".split())
+            what = self.rng.choice(
+                "register assign assign assign rollback rollback empty away".split()
+            )
             try:
                 if what == "register":
                     self.register(slug)
@@ -78,8 +86,10 @@ class History:
                 elif what == "rollback":
                     request = Request(stage=stage, via="rollback")
                     rollback(self.store, slug, request, self.context())
-                else:
+                elif what == "empty":
                     unassign(self.store, slug, Request(stage=stage), self.context())
+                else:
+                    self.take_away(slug)
             except (NotFoundError, RefusedError):
                 continue  # nothing to go back to, nothing there
             self.done.append(what)
@@ -88,6 +98,15 @@ class History:
         versions = read_registry(self.store).find(slug).versions
         version = self.rng.choice(versions).name
         assign(self.store, f"{slug}@{version}", Request(stage=stage), self.context())
+
+    def take_away(self, slug):
+        """Delete or deprecate a version; refused while a stage holds it."""
+        versions = read_registry(self.store).find(slug).versions
+        reference = f"{slug}@{self.rng.choice(versions).name}"
+        if self.rng.random() < 0.5:
+            delete(self.store, reference, None, self.context())
+        else:
+            deprecate(self.store, reference, "old", self.context())
 
     def register(self, slug):
         model = read_registry(self.store).models.get(slug)
@@ -179,9 +198,10 @@ def told(tmp_path_factory, git):
 def test_the_histories_are_worth_asking_about(told):
     events = [event for ours, _ in told for m in ours.models.values() for event in m.events]
     assert len(told) >= 25
-    assert sum(event.via == "rollback" for event in events) >= 20
+    assert sum(event.via == "rollback" for event in events) >= 10
     assert sum(event.kind == "unassign" and len(event.tags) > 1 for event in events) > 5
     assert sum(event.kind == "import" for event in events) > 10
+    assert {"delete", "deprecate"} <= {event.kind for event in events}
     assert all(ours.odd == () and not ours.damaged for ours, _ in told)
 
 
@@ -196,11 +216,12 @@ def test_what_is_in_each_stage(told):
 def test_which_versions_there_are(told):
     for ours, theirs in told:
         for slug in MODELS:
-            names = [version.name for version in ours.models[slug].versions]
-            assert theirs["show"][slug]["version"] == max(names, key=semver.key)
+            here = [v for v in ours.models[slug].versions if not v.deleted]
+            names = [version.name for version in here]
+            assert theirs["show"][slug]["version"] == max(names, key=semver.key, default=None)
             listed = theirs["versions"][slug]
             assert [v["version"] for v in listed] == sorted(names, key=semver.key, reverse=True)
-            for version in ours.models[slug].versions:
+            for version in here:
                 (found,) = (v for v in listed if v["version"] == version.name)
                 assert found["commit_hexsha"] == version.commit
                 held = {s for s, a in ours.models[slug].stages.items() if a.version == version.name}
