@@ -66,3 +66,29 @@ def test_first_run(shell):
     assert re.search(r"^alpha .*1e-04.*", out, re.MULTILINE) or "0.0001" in out
     assert re.search(r"train\.py +\| +2 \+-", out)
     assert "refs/gitml/runs/" in out
+
+
+def masked(line):
+    """Return a line without what differs each time: ids, times, sizes, digits, widths."""
+    line = re.sub(r"[0-9a-f]{6,}\b", "#", line)
+    line = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME", line)
+    line = re.sub(r"\d+\.\d{3,}", "0.#", line)
+    return " ".join(re.sub(r"\b[\d.]+ (s|kB|B)\b", r"# \1", line).split())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="the commands are for a POSIX shell")
+def test_promote(shell):
+    """Each line that the page shows is printed, in this order; a line may be its beginning."""
+    page = (CHECKOUT / "examples" / "03-promote" / "README.md").read_text()
+    out = iter([masked(line) for line in shell(["exec 2>&1", *commands(page)]).splitlines()])
+    shown = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    for line in "".join(shown).splitlines():
+        wanted = masked(line)
+        assert any(wanted in found or words(wanted, found) for found in out), line
+
+
+def words(wanted, found):
+    """Say whether the words of a table's row are all there, in order."""
+    rest = iter(found.split())
+    return wanted.split()[:1] == found.split()[:1] and all(w in rest for w in wanted.split())
