@@ -19,6 +19,7 @@ from gitml.registry.stagedrafts import draft_of
 from gitml.registry.state import read_registry
 from gitml.registry.tagobject import TagDraft
 from gitml.registry.values import Event
+from gitml.registry.versionfile import load_version
 from gitml.registry.writing import AlreadySoError, event_time, write_event
 from gitml.store.git import RefUpdate
 from gitml.store.shared import fetch_registry
@@ -45,7 +46,7 @@ def set_tags(
     }
 
     def decide(model: Model, version: Version | None) -> dict[str, Any]:
-        before = (version.tags or {}) if version is not None else model.tags
+        before = model.tags if version is None else _labels(repository, version)
         for key, value in given.items():
             if value is None and key not in before:
                 raise NotFoundError(
@@ -65,7 +66,7 @@ def set_note(repository: Repository, reference: str, text: str, context: Context
     kept = check_text(text, "text")
 
     def decide(model: Model, version: Version | None) -> dict[str, Any]:
-        before = model.description if version is None else version.note
+        before = model.description if version is None else _note(repository, version)
         if (before or "") == kept:
             raise AlreadySoError(model.events[-1])
         key = "description" if version is None else "note"
@@ -75,6 +76,15 @@ def set_note(repository: Repository, reference: str, text: str, context: Context
         return model.description if version is None else version.note
 
     return _change(repository, reference, context, decide, "Describe {}", matters=told)
+
+
+def _labels(repository: Repository, version: Version) -> Mapping[str, str]:
+    """Return the labels of a version: those of its registration until somebody set others."""
+    return load_version(repository, version).tags if version.tags is None else version.tags
+
+
+def _note(repository: Repository, version: Version) -> str | None:
+    return load_version(repository, version).note if version.note is None else version.note
 
 
 def deprecate(repository: Repository, reference: str, reason: str, context: Context) -> Written:
