@@ -53,6 +53,7 @@ def arguments(example):
     """Return what an example gives to gitml, without what the shell does around it."""
     lexer = shlex.shlex(example, posix=True, punctuation_chars=True)
     lexer.whitespace_split = True
+    lexer.commenters = ""  # within a word # is none: churn#production
     words = list(lexer)
     words = words[words.index("gitml") + 1 :]
     return list(itertools.takewhile(lambda word: not set(word) <= set("();<>|&"), words))
