@@ -154,6 +154,7 @@ def test_an_event_whose_tag_did_not_arrive_is_completed(clones, git, bare_repo):
     """As a writer killed between the two pushes of a remote without ``atomic`` leaves it."""
     ada, bob = clones
     history(ada, bob)
+    git(bare_repo, "config", "receive.advertiseAtomic", "false")
     lost = ["churn@v1.1.0", "churn#production#2", "churn#production!#5", "churn#production!#6"]
     before = git(bare_repo, "for-each-ref", "refs/tags")
     assert all(name in before for name in lost)

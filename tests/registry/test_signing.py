@@ -56,7 +56,9 @@ def test_an_unsigned_tag_is_an_object_and_no_ref(git, repo, opened):
 
 
 @needs_ssh
-def test_a_signed_tag_is_the_drafted_one_and_leaves_no_ref(git, repo, open_at, tmp_path):
+def test_a_signed_tag_is_the_drafted_one_and_leaves_no_ref(
+    git, repo, open_at, tmp_path, home, monkeypatch
+):
     public = ssh_key(tmp_path / "keys")
     sign_with_ssh(git, repo, public)
     allowed = tmp_path / "allowed"
@@ -66,6 +68,8 @@ def test_a_signed_tag_is_the_drafted_one_and_leaves_no_ref(git, repo, open_at, t
     hook.write_text("#!/bin/sh\nexit 1\n")
     hook.chmod(0o755)
     git(repo, "config", "core.hooksPath", hook.parent)
+    (home / ".gitconfig").write_text(f"[core]\n\thooksPath = {hook.parent}\n")
+    monkeypatch.delenv("GIT_CONFIG_GLOBAL")
     before = refs(git, repo)
     opened = open_at(repo)
     oid = write_tag(opened, draft(opened), Sign())
