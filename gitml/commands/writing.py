@@ -81,6 +81,7 @@ def tell_change(
     session: Session, written: Written, told: str, *, as_json: bool, undo: str | None = None
 ) -> None:
     """Say what became of a model or version, whose name stands for ``{}`` in ``told``."""
+    from gitml.output import Cell
     from gitml.registry.documents import event_json
 
     event, model = written.event, written.model
@@ -95,11 +96,13 @@ def tell_change(
     name = visible(model.name, 80)
     session.screen.line(told.format(name if event.version is None else f"{name} {event.version}"))
     if undo:
-        session.screen.commands(undo)
+        session.screen.line("  undo: ", Cell(undo, "act"))
 
 
 def tell_stage(session: Session, store: Repository, written: Written, *, as_json: bool) -> None:
     """Say what became of a stage, and the command that undoes it."""
+    from gitml.output import Cell
+
     event, model = written.event, written.model
     assert model is not None
     undo = undo_of(written)
@@ -122,7 +125,7 @@ def tell_stage(session: Session, store: Repository, written: Written, *, as_json
         told += f"in place of {event.previous}." if event.previous else "which was empty."
     screen.line(f"{told}  {written.tags[0]}")
     if undo:
-        screen.commands(undo)
+        screen.line("  undo: ", Cell(undo, "act"))
     if event.via == "break-glass":
         session.say(
             f"{event.stage} differs from what was reviewed until a stage file agrees.",

@@ -59,7 +59,7 @@ def rollback(
     asked = request if request.via == "break-glass" else replace(request, via="rollback")
 
     def chosen(model: Model) -> Version:
-        return _held_before(model, asked.stage, wanted)
+        return held_before(model, asked.stage, wanted)
 
     return _put(repository, name, asked, context, chosen, back=True)
 
@@ -163,8 +163,11 @@ def _question(request: Request, model: Model, version: Version, at: int) -> Ques
     )
 
 
-def _held_before(model: Model, stage: str, wanted: str | None) -> Version:
-    """Return the version that a rollback brings back."""
+def held_before(model: Model, stage: str, wanted: str | None) -> Version:
+    """Return the version that a rollback brings back: of the stack, or ``wanted``.
+
+    Raises `NotFoundError` if the stage never held it, or held no other.
+    """
     held = model.stages.get(stage)
     stack = model.stacks.get(stage, ())
     name = visible(model.name, 80)
