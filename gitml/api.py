@@ -6,7 +6,8 @@ import contextlib
 import html
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, overload
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from gitml.errors import UsageError
 from gitml.model import Point, Run
@@ -14,6 +15,7 @@ from gitml.query.index import open_index
 from gitml.store import history
 from gitml.tracking import capture
 from gitml.tracking.active import ActiveRun
+from gitml.tracking.identity import author
 from gitml.tracking.session import active_run, find_store, start_run
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from gitml.registry.values import ModelVersion
     from gitml.store.git import Repository
 
 __all__ = [
@@ -38,11 +41,14 @@ __all__ = [
     "log_input",
     "log_metric",
     "log_metrics",
+    "log_model",
     "log_param",
     "log_params",
     "log_text",
     "metric_history",
     "note",
+    "pull_model",
+    "register_model",
     "search_runs",
     "set_tag",
     "set_tags",
@@ -220,6 +226,20 @@ def log_artifacts(folder: str | os.PathLike[str], dest: str | None = None) -> No
     _current().log_artifacts(folder, dest)
 
 
+def log_model(
+    path: str | os.PathLike[str],
+    name: str | None = None,
+    *,
+    signature: Any = None,
+    input_example: Any = None,
+    dest: str | None = None,
+) -> str:
+    """Log a saved model to the active run; with ``name`` it is registered when that has ended."""
+    return _current().log_model(
+        path, name, signature=signature, input_example=input_example, dest=dest
+    )
+
+
 def log_text(text: str, dest: str) -> None:
     """Log text as an artifact of the active run."""
     _current().log_text(text, dest)
@@ -258,3 +278,65 @@ def set_tags(tags: Mapping[str, object]) -> None:
 def note(text: str) -> None:
     """Write the note of the active run."""
     _current().note(text)
+
+
+def register_model(  # noqa: PLR0913 - a version may be given all of these
+    name: str,
+    run: str | Run,
+    paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
+    *,
+    version: str | None = None,
+    bump: Literal["major", "minor", "patch"] | None = None,
+    tags: Mapping[str, str] | None = None,
+    note: str | None = None,
+    push: bool = True,
+    repo: _Repo = None,
+) -> ModelVersion:
+    """Register a version of a model, as ``gitml register`` does, and return it.
+
+    ``run`` has ended. Without ``paths`` the files are those of its logged model, or all
+    its artifacts. Raises `RefusedError` for a version that exists and for a run that is
+    still running, `InputError` for files that cannot be a package, `RemoteError`.
+    """
+    from gitml.registry.registering import candidate_of, register
+    from gitml.registry.writing import open_context
+
+    several = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+    found = get_run(run, repo=repo) if isinstance(run, str) else run
+    with _store(repo) as store:
+        candidate, _ = candidate_of(
+            *(store, found, [os.fspath(path) for path in several]),
+            cwd=capture.working_folder(),
+            tags=tags,
+            note=note,
+            model=name,
+        )
+        named = replace(candidate, name=name, wanted=version, bump=bump)
+        context = open_context(store, by=author(store), now=capture.now_ms())
+        return register(store, named, context, push=push).version
+
+
+def pull_model(
+    reference: str,
+    folder: str | os.PathLike[str],
+    *,
+    expect_digest: str | None = None,
+    repo: _Repo = None,
+) -> ModelVersion:
+    """Write a version's files into a new folder, verified, and return what is known of it.
+
+    ``reference`` is ``churn@v1.2.0``, ``churn@3``, ``churn@latest`` or ``churn#production``.
+    Nothing is unpickled. Raises `NotFoundError`, `DamagedError` for what does not verify,
+    `RefusedError` for a folder that holds something else.
+    """
+    from gitml.registry.pulling import Contents, check_expected, find_version, pull
+    from gitml.registry.versionfile import load_version
+    from gitml.store.remote import registry_remote
+
+    with _store(repo) as store:
+        remote = registry_remote(store)
+        version, _ = find_version(store, reference, remote)
+        facts = load_version(store, version)
+        check_expected(facts, expect_digest)
+        pull(Contents(store, version, facts, remote), facts, capture.absolute(folder))
+    return facts

@@ -38,6 +38,8 @@ MODELS = "refs/gitml/models/"
 PACKAGES = "refs/gitml/packages/"
 UNPUBLISHED = "refs/gitml/unpublished/"
 TAGS = "refs/tags/"
+WISH = "gitml.register."
+"""How the tag of a run begins that says which model it is to be registered as."""
 REPRODUCED = "@reproduced#"
 """What stands after the slug in the tag of a reproduction."""
 

@@ -102,7 +102,7 @@ def register(  # noqa: PLR0913 - each is an option
     if run is not None:
         with session.index(view) as index:
             found = index.find(run)
-    candidate, origin = _candidate(session, view, found, paths, _labels(tags), note)
+    candidate, origin = _candidate(session, view, found, paths, _labels(tags), note, name)
     candidate = _named(candidate, name=name, version=version, bump=bump, attach=attach)
     context = context_of(session, store, sign=sign)
     done = register_version(store, candidate, context, push=not no_push, view=view)
@@ -132,11 +132,14 @@ def _candidate(
     paths: tuple[str, ...],
     tags: dict[str, str],
     note: str | None,
+    name: str | None,
 ) -> tuple[Candidate, str]:
     """Return what is to be registered, without a name, and where its files are from."""
     from gitml.registry.registering import candidate_of
 
-    candidate, gathered = candidate_of(store, run, paths, cwd=session.cwd(), tags=tags, note=note)
+    candidate, gathered = candidate_of(
+        store, run, paths, cwd=session.cwd(), tags=tags, note=note, model=name
+    )
     for path in gathered.differs:
         session.say(
             f"{visible(path, 80)} was taken from the run; the work tree holds something else.",

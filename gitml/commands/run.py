@@ -260,13 +260,34 @@ def _end(
         lines += found.lines
         record(recorder, found, problems)
         found.close()
-        return finish(recorder, status)
+        ended = finish(recorder, status)
+        _register(session, recorder, ended, problems)
     except GitmlError as error:
         problems.append(error)
         return None
+    else:
+        return ended
     finally:
         for problem in problems:
             session.say(f"warning: {problem.message}", hint=problem.hint)
+
+
+def _register(session: Session, recorder: Recorder, ended: Run, problems: list[GitmlError]) -> None:
+    """Register the models that the command logged with a name; the run is safe already."""
+    from gitml.names import WISH, visible
+
+    if not any(key.startswith(WISH) for key in ended.tags):
+        return
+    from gitml.registry.wishes import register_wished
+    from gitml.tracking.capture import now_ms
+    from gitml.tracking.identity import author
+
+    store = recorder.repository
+    try:
+        for one in register_wished(store, ended, by=author(store), now=now_ms()):
+            session.say(f"Registered {visible(one.version.model, 80)}@{one.version.name}")
+    except GitmlError as error:
+        problems.append(error)
 
 
 def _told(recorder: Recorder, place: Place) -> Run:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitml.errors import DamagedError, InputError, NotFoundError, StorageError
-from gitml.names import UNPUBLISHED, did_you_mean, visible
+from gitml.names import UNPUBLISHED, did_you_mean, model_slug, visible
 from gitml.registry.package import (
     MLMODEL,
     TEXT_LIMIT,
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
     from gitml.model import Artifact, Run
     from gitml.store.git import Repository
+
+
+FOLDER = "model"
+"""Where a model's files are among the artifacts, or those of several in folders below."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,24 +64,29 @@ def logged_models(run: Run) -> dict[str, list[Artifact]]:
     return found
 
 
-def logged_members(repository: Repository, run: Run, *, model: str | None = None) -> Gathered:
+def logged_members(
+    repository: Repository, run: Run, *, folder: str | None = None, model: str | None = None
+) -> Gathered:
     """Return the files of the run's logged model, or, if it has none, all its artifacts.
 
-    Of several that of the folder ``model/NAME`` is meant, ``model`` being NAME.
+    Of several that in ``folder`` is meant, or the one that was logged for ``model``.
     Raises `InputError` where that does not tell, and for a run without files.
     """
     models = logged_models(run)
-    folder = next(iter(models), None)
-    if len(models) > 1:
-        folder = next((f for f in (f"model/{model}", f"models/{model}") if f in models), None)
-        if folder is None:
+    if folder is None and len(models) > 1:
+        folder = None if model is None else f"{FOLDER}/{model_slug(model)}"
+        if folder not in models:
             several = ", ".join(visible(f or ".", 60) for f in models)
             raise InputError(
                 f"{visible(run.name, 80)} has several models: {several}.",
                 hint="name one with --path",
             )
     if folder is None:
+        folder = next(iter(models), None)
+    if folder is None:
         return _all_artifacts(repository, run)
+    if folder not in models:
+        raise NotFoundError(f"{visible(run.name, 80)} has no model in {visible(folder, 80)}")
     members = _artifact_members(repository, run, models[folder], folder)
     return _checked(members, f"{folder or '.'}/ of {run.name}")
 

@@ -94,13 +94,14 @@ def candidate_of(
     cwd: Path,
     tags: Mapping[str, str] | None = None,
     note: str | None = None,
+    folder: str | None = None,
     model: str | None = None,
 ) -> tuple[Candidate, Gathered]:
     """Return what is to be registered of a run and of files, and where the files are from.
 
-    Without ``paths`` they are those of the run's logged model (of several that of
-    ``model``), or all its artifacts. It has no name yet. Raises what is wrong with
-    the run or the files, before anything is written.
+    Without ``paths`` they are those of the run's logged model in ``folder``, by default
+    of the only one or that of the name ``model``, or all its artifacts. It has no name
+    yet. Raises what is wrong with the run or the files, before anything is written.
     """
     if run is not None:
         check_run(run)
@@ -109,7 +110,7 @@ def candidate_of(
             raise InputError("No files are named.", hint="name the model's files with --path")
         gathered = named_members(repository, run, paths, cwd)
     else:
-        gathered = logged_members(repository, run, model=model)
+        gathered = logged_members(repository, run, folder=folder, model=model)
     python = (run.environment.python or "").rpartition(" ")[2] if run else ""
     members, mlmodel = complete(gathered.members, python=python or None)
     check_listing(members)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Self
 from gitml import names
 from gitml.errors import GitmlError, InputError, NotFoundError
 from gitml.tracking import content
-from gitml.tracking.capture import working_folder
+from gitml.tracking.capture import now_ms, working_folder
+from gitml.tracking.identity import author
 from gitml.tracking.inputs import describe_frame, describe_input
 from gitml.tracking.sampling import Sampler
 from gitml.tracking.values import flat
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from gitml.model import Run
+    from gitml.registry.values import ModelVersion
     from gitml.tracking.recorder import Recorder
 
 PathLike = str | os.PathLike[str]
@@ -42,6 +44,9 @@ class ActiveRun:
         self._root = root
         self._on_end = on_end
         self._sampler: Sampler | None = None
+        self._models: set[str] = set()
+        self.registered: tuple[ModelVersion, ...] = ()
+        """The versions that were registered when the run ended."""
 
     @property
     def id(self) -> str:
@@ -115,6 +120,39 @@ class ActiveRun:
         ):
             self._recorder.log_file(file, where)
 
+    def log_model(
+        self,
+        path: PathLike,
+        name: str | None = None,
+        *,
+        signature: Any = None,
+        input_example: Any = None,
+        dest: str | None = None,
+    ) -> str:
+        """Log a saved model, a folder or a file, and return its folder among the artifacts.
+
+        A folder that MLflow wrote keeps its form; other files get a minimal MLmodel with
+        ``signature`` (a mapping of inputs, outputs and params, or MLflow's own) and
+        ``input_example`` (a DataFrame, an array, or what JSON can hold). With ``name`` a
+        version of that model is registered when the run has ended well, so that all its
+        metrics are in it. The folder is ``model/NAME``, ``model``, or ``dest``.
+        Raises `NotFoundError`, and `InputError` for what a package cannot hold.
+        """
+        from gitml.tracking import models  # the registry, which few programs need
+
+        logged = models.log_model(
+            self._recorder,
+            path,
+            name=name,
+            folder=dest,
+            signature=signature,
+            example=input_example,
+            before=self._models,
+        )
+        folder = names.check_path(dest or models.folder_of(name))
+        self._models = {p for p in self._models if not p.startswith(f"{folder}/")} | {*logged}
+        return folder
+
     def log_text(self, text: str, dest: str) -> None:
         """Log text as the artifact ``dest``."""
         self._made(dest, lambda path: path.write_text(text, encoding="utf-8"))
@@ -177,8 +215,9 @@ class ActiveRun:
     def end(self, status: str = "finished") -> Run | None:
         """End the run with a status and return it as committed.
 
-        Raises a `GitmlError` if it cannot be committed; everything logged stays
-        safe, and ``gitml pack`` commits it.
+        Then models that were logged with a name are registered. Raises a `GitmlError`
+        if it cannot be committed; everything logged stays safe, and ``gitml pack``
+        commits it. One that is committed stays so if registering fails.
         """
         if status not in names.STATUSES:
             raise InputError(
@@ -188,9 +227,23 @@ class ActiveRun:
         try:
             if self._sampler is not None:
                 self._sampler.stop()
-            return self._recorder.end(status)
+            ended = self._recorder.end(status)
+            self._register(ended)
+            return ended
         finally:
             self._on_end(self)
+
+    def _register(self, ended: Run | None) -> None:
+        """Register the models that were logged with a name, where the run ends here."""
+        recorder = self._recorder
+        mine = ended is not None and recorder.owner_pid == os.getpid()
+        if ended is None or not mine or not any(k.startswith(names.WISH) for k in ended.tags):
+            return
+        from gitml.registry.wishes import register_wished
+
+        by, now = author(recorder.repository), now_ms()
+        done = register_wished(recorder.repository, ended, by=by, now=now)
+        self.registered = tuple(one.version for one in done)
 
     def __enter__(self) -> Self:
         """Return the run."""
