@@ -36,5 +36,4 @@ def model_rename(session: Session, *, name: str, new: str, as_json: bool) -> Non
 
     store = session.store()
     written = rename(store, name, new, context_of(session, store))
-    shown = visible(new, 80).replace("{", "{{").replace("}", "}}")
-    tell_change(session, written, f"Renamed {{}} to {shown}.", as_json=as_json)
+    tell_change(session, written, f"Renamed {{}} to {visible(new, 80)}.", as_json=as_json)

@@ -48,8 +48,7 @@ def model_tag(
     written = set_tags(store, ref, changes, context_of(session, store))
     told = [f"{key}={value}" for key, value in changes.items() if value is not None]
     told += [f"{key} taken off" for key, value in changes.items() if value is None]
-    shown = ", ".join(told).replace("{", "{{").replace("}", "}}")
-    tell_change(session, written, f"Tagged {{}}: {shown}", as_json=as_json)
+    tell_change(session, written, f"Tagged {{}}: {', '.join(told)}", as_json=as_json)
 
 
 def _changes(words: tuple[str, ...], delete: tuple[str, ...]) -> dict[str, str | None]:

@@ -94,7 +94,8 @@ def tell_change(
         session.say("It is so already; nothing was changed.")
         return
     name = visible(model.name, 80)
-    session.screen.line(told.format(name if event.version is None else f"{name} {event.version}"))
+    named = name if event.version is None else f"{name} {event.version}"
+    session.screen.line(told.replace("{}", named, 1))
     if undo:
         session.screen.line("  undo: ", Cell(undo, "act"))
 

@@ -197,7 +197,7 @@ def _change(
             version=None if version is None else version.name,
             **{"model": present.name, **facts},
         )
-        said = sentence.format(_title(present, version))
+        said = sentence.replace("{}", _title(present, version), 1)
         tag = None if version is None else version_tag(slug, version.name, deleted=True)
         if event.kind != "delete" or tag is None or _has_tag(repository, tag):
             return draft_of(present, event, said)
