@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from gitml import __version__
 from gitml.data import json_text
 from gitml.names import plural
-from gitml.site import overview, report, table, urls
+from gitml.site import artifacts, overview, report, table, urls
 from gitml.site.curves import Curves, read_curves
 from gitml.site.facts import spark_of
 from gitml.site.gather import Frames, gather
-from gitml.site.pages import PAGES, Note, Pair
+from gitml.site.pages import PAGES, Note
+from gitml.site.parts import Pair
 from gitml.site.render import Templates
 
 if TYPE_CHECKING:
@@ -108,8 +109,9 @@ class _Build:
                 "runs", table.runs_table(gathered, frames, self._sparks)
             ),
             urls.FEED: lambda gathered, frames: self._page("feed", overview.feed(gathered, frames)),
+            urls.COMPARE: self._plain("compare", "Compare"),
             urls.ABOUT: self._about,
-            urls.MISSING: self._missing,
+            urls.MISSING: self._plain("missing", "Not found"),
         }
 
     def _page(self, name: str, context: Any) -> bytes:
@@ -134,9 +136,14 @@ class _Build:
         frame = frames.frame(urls.ABOUT, "About", dated=False)
         return self._page("about", Note(frame=frame, facts=tuple(facts)))
 
-    def _missing(self, _: Gathered, frames: Frames) -> bytes:
-        frame = frames.frame(urls.MISSING, "Not found", dated=False)
-        return self._page("missing", Note(frame=frame))
+    def _plain(self, name: str, title: str) -> Callable[[Gathered, Frames], bytes]:
+        """Return what makes a page that scripts fill, or that has nothing to fill."""
+
+        def make(_: Gathered, frames: Frames) -> bytes:
+            frame = frames.frame(PAGES[name].address, title, dated=False)
+            return self._page(name, Note(frame=frame))
+
+        return make
 
     def _run_keys(self, gathered: Gathered, frames: Frames, common: str) -> dict[str, str]:
         """Return the hash of what each run's files are made from, by id."""
@@ -158,6 +165,8 @@ class _Build:
         for run in gathered.runs:
             short = gathered.keys[run.id]
             there = [self._folder.has(a, keys[run.id]) for a in _addresses(short)]
+            copied = self._folder.below(f"files/{short}/")
+            there += [self._folder.has(a, keys[run.id]) for a in copied]
             if all(there) and short in sparks:
                 self._sparks[run.id] = str(sparks[short])
             else:
@@ -176,9 +185,12 @@ class _Build:
     def _run(self, gathered: Gathered, frames: Frames, run: Run, curves: Curves, key: str) -> None:
         short = gathered.keys[run.id]
         host = gathered.hosts.get(run.source.remote or "")
-        context = report.run_report(run, curves, (), frames, keys=gathered.keys, host=host)
+        shown = artifacts.show(self._sources.store, run, short, gathered.made_of[run.id])
+        context = report.run_report(run, curves, shown.files, frames, keys=gathered.keys, host=host)
         page, data, script = _addresses(short)
-        text = report.run_data(run, curves)
+        text = report.run_data(run, curves, shown.figures)
+        for address, copy in shown.copies.items():
+            self._folder.put(address, copy, key)
         self._folder.put(page, self._page("run", context), key)
         self._folder.put(data, text.encode(), key)
         self._folder.put(script, as_script(f"runs/{short}", text), key)

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from gitml.model import iso
-from gitml.site.pages import Curve, Moment
+from gitml.site.parts import Curve, Moment
 from gitml.words import exact, number
 
 if TYPE_CHECKING:

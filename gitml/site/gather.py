@@ -10,7 +10,7 @@ from gitml.query.goals import default_goal
 from gitml.site import urls
 from gitml.site.facts import moment
 from gitml.site.hosts import host_of
-from gitml.site.pages import Frame, Tab
+from gitml.site.parts import Frame, Tab
 from gitml.site.redact import redacted
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class Frames:
         self._version = version
         newest = max((run.updated for run in gathered.runs), default=None)
         self._as_of = None if newest is None else moment(newest)
-        self._tabs = [("Overview", urls.OVERVIEW), ("Runs", urls.RUNS)]
+        self._tabs = [("Overview", urls.OVERVIEW), ("Runs", urls.RUNS), ("Compare", urls.COMPARE)]
 
     @property
     def title(self) -> str:

@@ -10,7 +10,8 @@ from gitml.query.columns import leading_metrics
 from gitml.site import report, urls
 from gitml.site.facts import moment, progress_of
 from gitml.site.gather import SYSTEM
-from gitml.site.pages import ExperimentCard, Fact, Feed, Overview, RunLine
+from gitml.site.pages import Feed, Overview
+from gitml.site.parts import ExperimentCard, Fact, RunLine
 from gitml.words import number
 
 if TYPE_CHECKING:

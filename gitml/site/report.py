@@ -15,7 +15,8 @@ from gitml.records import run_json
 from gitml.site import urls
 from gitml.site.facts import ABSENT, curve_of, moment, shown
 from gitml.site.gather import SYSTEM
-from gitml.site.pages import ChartGroup, Fact, Link, MetricChart, Pair, RunReport
+from gitml.site.pages import RunReport
+from gitml.site.parts import ChartGroup, Fact, Link, MetricChart, Pair
 from gitml.words import duration, number, size
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from gitml.site.curves import Curves, Series
     from gitml.site.gather import Frames
     from gitml.site.hosts import Host
-    from gitml.site.pages import File
+    from gitml.site.parts import File
 
 OPEN = 24
 """Charts that are open at first."""

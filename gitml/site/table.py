@@ -12,7 +12,9 @@ from gitml.query.columns import METRICS, PARAMS, best_value, csv_keys, params_of
 from gitml.query.keys import full_name
 from gitml.site import urls
 from gitml.site.facts import ABSENT, moment, shown, spark_path
-from gitml.site.pages import Cell, Column, RunsTable, TableRow
+from gitml.site.gather import SYSTEM
+from gitml.site.pages import RunsTable
+from gitml.site.parts import Cell, Column, TableRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -152,6 +154,7 @@ def runs_data(gathered: Gathered, sparks: Mapping[str, str]) -> dict[str, Json]:
         if any(len(key) > 12 for key in gathered.keys.values())  # noqa: PLR2004 - the usual length
         else None,
         "goals": dict(gathered.goals),
+        "leading": [*gathered.leading, *(n for n in gathered.goals if n.startswith(SYSTEM))],
         "attributes": attributes,
         "metrics": {name: _metric(runs, name) for name in gathered.goals},
         "params": {name: _values(run.params.get(name) for run in runs) for name in params},

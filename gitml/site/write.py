@@ -62,6 +62,7 @@ class Folder:
         self._new: dict[str, tuple[str, int]] = {}
         self._written: list[str] = []
         self._bytes = 0
+        self._by_folder: dict[str, list[str]] | None = None
         self._folders: set[Path] = set()
         self._writers = ThreadPoolExecutor(_WRITERS)
         self._waiting: deque[Future[None]] = deque()
@@ -128,10 +129,13 @@ class Folder:
         self._new[address] = old
         return True
 
-    def keep(self, addresses: Iterable[str]) -> None:
-        """Let files stay that `has` found."""
-        for address in addresses:
-            self._new[address] = self._old[address]
+    def below(self, prefix: str) -> list[str]:
+        """Return the files there were whose addresses begin with ``prefix``."""
+        if self._by_folder is None:
+            self._by_folder = {}
+            for address in self._old:
+                self._by_folder.setdefault(address.rpartition("/")[0] + "/", []).append(address)
+        return self._by_folder.get(prefix, [])
 
     def put(self, address: str, data: bytes, key: str | None = None) -> None:
         """Put a file; its own hash is its key unless it is given."""

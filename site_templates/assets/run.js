@@ -146,8 +146,12 @@
     for (const place of $$('.chart[data-figure]')) {
       const figure = own.figures[Number(place.dataset.figure)];
       if (!figure) continue;
-      const own_layout = Object.assign({}, figure.layout, { autosize: true, height: undefined, width: undefined });
-      gitml.charts.plot(place, figure.data, gitml.charts.layout(Object.assign({ hovermode: 'closest' }, own_layout)));
+      const asked = Object.assign({}, figure.layout, { autosize: true, showlegend: figure.layout.showlegend !== false && figure.data.length > 1, hovermode: 'closest' });
+      const drawn = gitml.charts.layout(asked);
+      drawn.margin = { l: 52, r: 20, t: figure.layout.title ? 44 : 16, b: 44 };
+      drawn.colorway = ['--c1', '--c2', '--c3', '--c4', '--c5', '--c6'].map(gitml.css);
+      drawn.paper_bgcolor = drawn.plot_bgcolor = 'rgba(0,0,0,0)';
+      gitml.charts.plot(place, figure.data, drawn);
     }
   }
   read();

@@ -46,7 +46,7 @@ gitml.runs = (function () {
     const names = { metrics: [...metrics.keys()], params: [...kinds.get('params').keys()], tags: [...kinds.get('tags').keys()] };
     return {
       column, count: data.count, commits: new Map(Object.entries(data.commits)), curve: data.curve,
-      goal: name => new Map(Object.entries(data.goals)).get(name) || 'max', ids, keys, names, numbers,
+      goal: name => new Map(Object.entries(data.goals)).get(name) || 'max', ids, keys, leading: data.leading, names, numbers,
       recorded: (metric, at) => metrics.get(metric).last[at] !== null,
     };
   }

@@ -279,6 +279,7 @@
   gitml.keys.set('j', ['next run', () => move(1)]);
   gitml.keys.set('k', ['previous run', () => move(-1)]);
   gitml.keys.set('o', ['open the run', () => { const tr = current(); if (tr) location.href = tr.querySelector('a.name').href; }]);
+  gitml.keys.set('c', ['compare the selected', () => { if (selected.size > 1) location.href = $('#compare').href; }]);
   gitml.keys.set('x', ['select the run', () => { const tr = current(); if (tr) select(tr, !tr.querySelector('input').checked); }]);
   read();
 })();

@@ -64,7 +64,7 @@ def world(tmp_path_factory, git):
     return repo
 
 
-PAGES = ["index.html", "runs.html", "about.html", "404.html"]
+PAGES = ["index.html", "runs.html", "compare.html", "about.html", "404.html"]
 RUNS = [f"runs/{run_id_of(name)[:12]}.html" for name in ("keen-otter-3", "wide-1", LONG)]
 
 

@@ -1,0 +1,216 @@
+"""Files of a run on its page: pictures, texts, tables and figures shown, all others listed.
+
+Nothing that a file holds is trusted: pictures are told by their first bytes, an SVG
+that could do anything is not copied, and figures keep what a chart needs.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from gitml.errors import GitmlError
+from gitml.reproduce.artifacts import Contents
+from gitml.site import urls
+from gitml.site.parts import File
+from gitml.store.artifacts import INLINE_MOST, check_blob
+from gitml.store.state import stored_paths
+from gitml.words import size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from gitml.model import Artifact, Json, Run
+    from gitml.store.git import Repository
+
+LISTED, PREVIEWS = 200, 48
+"""Files of a run that are listed, and shown."""
+_LARGEST = 2 * 1024 * 1024
+"""Bytes up to which a file is looked into."""
+_LINES, _CHARACTERS = 200, 20_000
+_ROWS, _COLUMNS, _CELL = 20, 12, 80
+_PICTURES = (
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"\xff\xd8\xff", "jpg"),
+    (b"GIF87a", "gif"),
+    (b"GIF89a", "gif"),
+)
+_TEXTS = frozenset(
+    "txt log md rst yaml yml toml ini cfg conf py sh sql r jl json jsonl csv tsv dot".split()
+)
+_ACTIVE = re.compile(
+    rb"<script|\son\w+\s*=|javascript:|<foreignobject|<!entity|<iframe|<embed|<object|<use[^>]+http",
+    re.IGNORECASE,
+)
+_TRACES = frozenset(
+    "scatter bar histogram histogram2d histogram2dcontour heatmap box violin pie contour "
+    "waterfall funnel sunburst treemap icicle sankey indicator table scatterpolar barpolar".split()
+)
+"""Kinds of traces that plotly.js draws without WebGL and without asking a server."""
+_LAYOUT_LEFT_OUT = frozenset(
+    ["images", "mapbox", "map", "geo", "scene", "width", "height", "template"]
+)
+
+
+@dataclass(slots=True)
+class Shown:
+    """What a page has of a run's files."""
+
+    files: list[File] = field(default_factory=list)
+    """For the page."""
+    figures: list[Json] = field(default_factory=list)
+    """For the script that draws them."""
+    copies: dict[str, bytes] = field(default_factory=dict)
+    """Pictures by the address they get."""
+
+
+def show(store: Repository, run: Run, key: str, tree: str) -> Shown:
+    """Return what a page has of a run's files; ``tree`` is the run's tree if it has one only."""
+    shown = Shown()
+    listed = sorted(run.artifacts.values(), key=lambda a: a.path)[:LISTED]
+    wanted = [a for a in listed if _may_be_shown(a)][:PREVIEWS]
+    contents = _contents(store, run, wanted, tree)
+    for nth, each in enumerate(listed):
+        data = contents.get(each.path)
+        shown.files.append(_file(shown, each, data, key, nth))
+    return shown
+
+
+def _may_be_shown(artifact: Artifact) -> bool:
+    kind = artifact.path.rpartition(".")[2].lower()
+    known = kind in _TEXTS or kind in {"png", "jpg", "jpeg", "gif", "webp", "svg"}
+    return known and artifact.store == "git" and 0 < (artifact.size or 0) <= _LARGEST
+
+
+def _contents(
+    store: Repository, run: Run, wanted: Iterable[Artifact], tree: str
+) -> Mapping[str, bytes]:
+    """Return the bytes of files by path; those that cannot be read are not among them."""
+    artifacts = list(wanted)
+    found: dict[str, bytes] = {}
+    if not artifacts:
+        return found
+    if len(tree) == store.oid_width:
+        places = stored_paths(run.artifacts)
+        asked = [f"{tree}:artifacts/{places[a.path]}" for a in artifacts]
+        try:
+            objects = list(store.objects().many(asked, limit=INLINE_MOST))
+            for artifact, blob in zip(artifacts, objects, strict=True):
+                if blob is not None and blob.kind == "blob":
+                    found[artifact.path] = check_blob(artifact, blob.data) or b""
+        except GitmlError:
+            return found
+        return found
+    try:
+        contents = Contents(store, run, artifacts)
+        for artifact in artifacts:
+            found[artifact.path] = b"".join(contents.read(artifact))
+    except GitmlError:
+        return found
+    return found
+
+
+def _file(shown: Shown, artifact: Artifact, data: bytes | None, key: str, nth: int) -> File:
+    uri = artifact.uri or ""
+    plain = File(
+        path=artifact.path,
+        size="" if artifact.size is None else size(artifact.size),
+        digest=(artifact.sha256 or "")[:12],
+        href=uri if uri.startswith(("https://", "http://")) else None,
+        shown="",
+    )
+    kind = picture(data or b"")
+    if data and kind:
+        address = urls.artifact(key, nth, f"{artifact.path.rpartition('.')[0]}.{kind}")
+        shown.copies[address] = data
+        # An SVG is not linked: as a page of its own it would be free to do more than be seen.
+        href = None if kind == "svg" else f"../{address}"
+        return replace(plain, href=href, shown="image", body=f"../{address}")
+    ending = artifact.path.rpartition(".")[2].lower()
+    if not data or ending not in _TEXTS:
+        return plain
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        return plain
+    if ending == "json":
+        return _json(shown, plain, text)
+    if ending in {"csv", "tsv"}:
+        return _table(plain, text, "\t" if ending == "tsv" else ",")
+    return _text(plain, text)
+
+
+def picture(data: bytes) -> str:
+    """Return what kind of picture bytes are, by what they begin with; nothing for none."""
+    for head, kind in _PICTURES:
+        if data.startswith(head):
+            return kind
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "webp"
+    start = data[:1000].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if start.startswith((b"<svg", b"<?xml", b"<!doctype svg")) and b"<svg" in start:
+        return "" if _ACTIVE.search(data) else "svg"
+    return ""
+
+
+def _text(plain: File, text: str) -> File:
+    body = "\n".join(text.splitlines()[:_LINES])[:_CHARACTERS]
+    left = len(text.splitlines()) - len(body.splitlines())
+    cut = f"{left:,} more lines" if left > 0 else "cut" if len(body) < len(text.rstrip()) else ""
+    return replace(plain, shown="text", body=body, cut=cut)
+
+
+def _json(shown: Shown, plain: File, text: str) -> File:
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return _text(plain, text)
+    drawn = figure(document)
+    if drawn is not None:
+        shown.figures.append(drawn)
+        number = str(len(shown.figures) - 1)
+        return replace(plain, shown="figure", body=number)
+    if "\n" not in text.strip():
+        text = json.dumps(document, indent=2, ensure_ascii=False)
+    return _text(plain, text)
+
+
+def figure(document: Json) -> Json | None:
+    """Return a Plotly figure with what a chart needs, None for what is not one."""
+    if not isinstance(document, dict) or not isinstance(document.get("data"), list):
+        return None
+    layout = document.get("layout", {})
+    traces = document["data"]
+    known = all(isinstance(t, dict) and t.get("type", "scatter") in _TRACES for t in traces)
+    if not isinstance(layout, dict) or not traces or not known:
+        return None
+    kept = {name: each for name, each in layout.items() if name not in _LAYOUT_LEFT_OUT}
+    return {"data": traces, "layout": kept}
+
+
+def _table(plain: File, text: str, separator: str) -> File:
+    try:
+        rows = list(csv.reader(io.StringIO(text), delimiter=separator))
+    except csv.Error:
+        rows = []
+    if not rows or len(rows[0]) < 2:  # noqa: PLR2004 - one column reads best as text
+        return _text(plain, text)
+    head, *body = rows
+    width = min(len(head), _COLUMNS)
+    cells = [tuple(cell[:_CELL] for cell in [*row, *[""] * width][:width]) for row in body[:_ROWS]]
+    cut = []
+    if len(body) > _ROWS:
+        cut.append(f"{len(body) - _ROWS:,} more rows")
+    if len(head) > _COLUMNS:
+        cut.append(f"{len(head) - _COLUMNS:,} more columns")
+    return replace(
+        plain,
+        shown="table",
+        head=tuple(name[:_CELL] for name in head[:width]),
+        rows=tuple(cells),
+        cut=", ".join(cut),
+    )
