@@ -8,6 +8,7 @@ import re
 import pytest
 
 from gitml.commands.init import read_template, settings_template
+from gitml.errors import InputError
 from gitml.registry.gates import GATES
 from gitml.registry.policy import FILE as POLICY
 from gitml.registry.policy import parse_policy
@@ -75,6 +76,26 @@ def test_the_policy_shows_every_gate_as_it_is_written():
 def all_names(gate):
     inner = [name for one in getattr(gate, "gates", ()) for name in all_names(one)]
     return [gate.name, *inner]
+
+
+@pytest.mark.parametrize(
+    "text,said",
+    [
+        ("order: production", "It must be a list of stages."),
+        ("order: [qa, qa]", "It must be a list that names each stage once."),
+        ("order: [Prod]", "use prod"),
+        ("only: yes", "It must be true or false."),
+        ("only: true", "stages: {order: [staging, production], only: true}"),
+        ("onyl: true", "did you mean stages.only"),
+    ],
+)
+def test_stages_that_cannot_be_set(repo, text, said):
+    (repo / ".gitml").mkdir()
+    (repo / FILE).write_text(f"stages:\n  {text}\n", encoding="utf-8")
+    with pytest.raises(InputError) as raised:
+        read_settings(repo)
+    assert "stages" in raised.value.message
+    assert said in raised.value.hint
 
 
 def test_a_file_that_is_there_is_left_alone(repo, invoke):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import gitml
 from gitml.errors import DamagedError, InputError, NewerSchemaError
-from gitml.registry.gates import read_gate
+from gitml.registry.gates import GATES, read_gate
 from gitml.registry.gates.base import ORDER, PolicyError, Where, verdict
 from gitml.registry.policy import (
     FILE,
@@ -20,6 +24,7 @@ from gitml.registry.policy import (
 from gitml.store.git import open_repository
 from tests.registry.cases import case, event, frozen, model
 
+FORMAT = Path(gitml.__file__).parent / "FORMAT.md"
 DESIGN = """\
 schema: 1
 stages:
@@ -130,6 +135,13 @@ def test_gates_within_gates_have_an_end():
 def test_a_newer_schema_is_told_apart():
     with pytest.raises(NewerSchemaError, match="schema 2"):
         parse_policy("schema: 2\nwhat_comes_next: 1\n")
+
+
+def test_the_page_on_the_format_shows_what_there_is():
+    section = FORMAT.read_text("utf-8").partition("\n## Policy\n")[2].partition("\n## ")[0]
+    parse_policy(section.partition("```yaml\n")[2].partition("```")[0])
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == {*GATES}
 
 
 # which list counts
@@ -302,16 +314,24 @@ def test_any_takes_the_best_and_all_the_worst(tree):
         assert len(only.inner) == len(tree[1])
 
 
-@given(st.recursive(st.sampled_from(ORDER), lambda i: st.tuples(st.just("any"), st.lists(i))))
-def test_any_passes_only_if_something_within_passes(tree):
-    def leaves(one):
-        return (
-            [one] if isinstance(one, str) else [leaf for inner in one[1] for leaf in leaves(inner)]
-        )
-
-    gate, _ = nested(tree)
-    found = evaluate(Policy(default=(gate,)), case())
-    assert found.passed == ("pass" in leaves(tree))
+@pytest.mark.parametrize(
+    "setting,answer", [("direct", "refuse"), ("apply", "refuse"), ("rollback", "pass")]
+)
+def test_a_stage_that_the_settings_do_not_allow(repo, git, commit, setting, answer):
+    config = "stages: {order: [staging, prod], only: true}"
+    branch = commit(config_yaml=("100644", config))
+    repository = open_repository(repo)
+    try:
+        asked = case(repository=repository, branch=branch, setting=setting)
+        for policy in (Policy(absent=True), parse_policy("default: [{unsafe_allow: true}]")):
+            judged = evaluate(policy, asked)
+            assert judged.answer == answer
+            if answer == "refuse":
+                (only,) = judged.verdicts
+                assert (only.got, only.expected) == ("production", "one of staging, prod")
+                assert only.hint == "stages.order in .gitml/config.yaml has staging, prod"
+    finally:
+        repository.close()
 
 
 # where it is read from
