@@ -14,7 +14,7 @@ FLOORS = {
     **dict.fromkeys(["__main__", "cli", "commands", "demo", "output"], 8),
     **dict.fromkeys(["__init__", "api", "importers", "plugins"], 7),
     "site": 6,
-    **dict.fromkeys(["registry", "reproduce", "tracking"], 5),
+    **dict.fromkeys(["registry", "reproduce", "sharing", "tracking"], 5),
     "query": 4,
     "store": 3,
     **dict.fromkeys(["codec", "data", "lines", "records", "words"], 2),

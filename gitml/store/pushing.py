@@ -7,6 +7,7 @@ each on condition that it is as it was seen; one that moved waits for the next s
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ from gitml.store.settled import settled
 from gitml.store.write import TRIES, Change, commit_runs, locate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from gitml.store.git import Repository
     from gitml.store.pulling import Where
@@ -66,17 +67,22 @@ class _Plan:
     ledgers: Mapping[str, str]
 
 
-def push_runs(
+def push_runs(  # noqa: PLR0913 - what a push may be told
     repository: Repository,
     there: Where,
     *,
     committer: str,
     now: int,
     source: bool = True,
+    ids: Collection[str] | None = None,
     dry_run: bool = False,
+    refs: Mapping[str, str] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Pushed:
     """Send runs, ledgers and, with ``source``, the code to a remote.
+
+    With ``ids`` just those hot runs, as workers do, and whatever source is not there yet.
+    ``refs`` are those of `listed_for`, as just listed.
 
     Raises `BeatenError` when others won `TRIES` times in a row, and `RemoteError`
     where the remote cannot be spoken to; what arrived by then stays, and the next
@@ -84,13 +90,15 @@ def push_runs(
     """
     done = Pushed()
     for number in range(TRIES):
-        plan = _plan(repository, there, done, source=source)
+        known = dict(refs if refs is not None and not number else listed_for(repository, there))
+        plan = _plan(repository, there, done, known, source=source, ids=ids)
         if dry_run:
             _tell(done, plan)
             return done
-        behind = _send(repository, there, plan, done, progress)
+        behind = _send(repository, there, plan, done, known, progress)
         if not behind:
-            _let_go_there(repository, there, done)
+            if ids is None:
+                _let_go_there(repository, there, done, known)
             return done
         time.sleep(random.uniform(0, 0.05 * 2 ** min(number, 6)))  # noqa: S311 - jitter
         _catch_up(repository, there, behind, committer=committer, now=now)
@@ -100,8 +108,21 @@ def push_runs(
     )
 
 
-def _plan(repository: Repository, there: Where, done: Pushed, *, source: bool) -> _Plan:
-    refs = repository.refs(RUNS, EXPERIMENTS, SOURCE, SOURCES, there.ref("").rstrip("/"))
+def listed_for(repository: Repository, there: Where, *more: str) -> dict[str, str]:
+    """Return the refs that a push looks at, and those of ``more`` places, by one process."""
+    places = (RUNS, EXPERIMENTS, SOURCE, SOURCES, there.ref("").rstrip("/"))
+    return repository.refs(*places, *more)
+
+
+def _plan(
+    repository: Repository,
+    there: Where,
+    done: Pushed,
+    refs: Mapping[str, str],
+    *,
+    source: bool,
+    ids: Collection[str] | None,
+) -> _Plan:
 
     def lacking(place: str) -> dict[str, str]:
         """Return refs below a place that the remote has not, as far as is known."""
@@ -114,6 +135,9 @@ def _plan(repository: Repository, there: Where, done: Pushed, *, source: bool) -
         }
 
     hot = {ref: oid for ref, oid in lacking(RUNS).items() if is_run_id(ref.removeprefix(RUNS))}
+    if ids is not None:
+        hot = {ref: oid for ref, oid in hot.items() if ref.removeprefix(RUNS) in ids}
+        return _Plan(hot=hot, sources=lacking(SOURCE) if source else {}, ledgers={})
     ledgers = lacking(EXPERIMENTS)
     pairs = [
         (oid, refs.get(there.ref(r.removeprefix("refs/gitml/")))) for r, oid in ledgers.items()
@@ -139,6 +163,7 @@ def _send(
     there: Where,
     plan: _Plan,
     done: Pushed,
+    known: dict[str, str],
     progress: Callable[[int, int], None] | None,
 ) -> dict[str, str]:
     """Push all that the plan says; return what the remote has that we have not, by ref."""
@@ -152,7 +177,7 @@ def _send(
                 behind[ref] = batch[ref]
             else:
                 done.refused[ref] = reason
-        _remember(repository, there, {ref: batch[ref] for ref in arrived if ref in batch})
+        _remember(repository, there, {r: batch[r] for r in arrived if r in batch}, known)
         _count(done, [ref for ref, news in arrived.items() if news])
         if progress is not None:
             progress(min(start + BATCH, len(everything)), len(everything))
@@ -178,20 +203,19 @@ def _push(
     return arrived, refused
 
 
-def _remember(repository: Repository, there: Where, arrived: Mapping[str, str]) -> None:
+def _remember(
+    repository: Repository, there: Where, arrived: Mapping[str, str], known: dict[str, str]
+) -> None:
     """Note what the remote has by now, as a fetch would."""
-    if not arrived:
-        return
     kept = {there.ref(ref.removeprefix("refs/gitml/")): oid for ref, oid in arrived.items()}
-    old = repository.refs(there.ref("").rstrip("/"))
     updates = [
-        RefUpdate(ref, oid, old.get(ref)) for ref, oid in kept.items() if old.get(ref) != oid
+        RefUpdate(ref, oid, known.get(ref)) for ref, oid in kept.items() if known.get(ref) != oid
     ]
+    known |= kept
     if updates:
-        try:
+        # A fetch that was first knows better.
+        with contextlib.suppress(BeatenError):
             repository.update_refs(updates)
-        except BeatenError:
-            return  # a fetch was first, and knows better
 
 
 def _count(done: Pushed, arrived: Sequence[str]) -> None:
@@ -243,19 +267,20 @@ def _join_sources(repository: Repository, there: Where) -> None:
         move_refs(repository, updates)
 
 
-def _let_go_there(repository: Repository, there: Where, done: Pushed) -> None:
+def _let_go_there(
+    repository: Repository, there: Where, done: Pushed, refs: Mapping[str, str]
+) -> None:
     """Delete hot refs of the remote that its ledgers hold whole, or whose run was purged."""
     place = there.ref("runs/")
-    refs = repository.refs(place, there.ref("experiments/"), EXPERIMENTS)
     hot = {r.removeprefix(place): oid for r, oid in refs.items() if r.startswith(place)}
     hot = {run_id: oid for run_id, oid in hot.items() if is_run_id(run_id)}
-    if not hot:
-        return
     theirs = {
         EXPERIMENTS + r.removeprefix(there.ref("experiments/")): oid
         for r, oid in refs.items()
         if r.startswith(there.ref("experiments/"))
     }
+    if not hot or not theirs:
+        return
     known = read_ledgers(repository, theirs)  # only what has arrived there counts
     gone = purged_among(repository, known, hot)
     ledgers = [oid for oid, _ in known.values()]

@@ -41,6 +41,10 @@ class Settings:
     """Patterns of environment variables that are recorded."""
     pack_limit: int = 200
     """Finished hot runs after which they are sealed in the background; 0 is never."""
+    push_source: bool = True
+    """Whether ``gitml push`` sends source trees."""
+    push_large: bool = True
+    """Whether ``gitml push`` sends large files."""
     stage_order: tuple[str, ...] = ()
     """Stages of models in the order in which they are shown."""
     stage_only: bool = False
@@ -108,6 +112,8 @@ _KEYS: dict[str, tuple[str, Callable[[Any, str], Any]]] = {
     "source.exclude": ("exclude", _texts),
     "environment.variables": ("variables", _texts),
     "pack.limit": ("pack_limit", _count),
+    "push.source": ("push_source", _flag),
+    "push.large": ("push_large", _flag),
     "stages.order": ("stage_order", _stages),
     "stages.only": ("stage_only", _flag),
 }

@@ -1,0 +1,135 @@
+"""What push, pull, sync and clone say: what moved, and what did not."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from gitml.names import plural, visible
+
+if TYPE_CHECKING:
+    from gitml.commands.options import Session
+    from gitml.sharing.exchange import Pull, Push
+    from gitml.store.git import Repository
+    from gitml.store.pulling import Where
+
+REFUSED = 9
+"""The exit code of a push of which the remote refused a part."""
+
+
+def run_push(session: Session, there: Where, store: Repository, *, dry_run: bool) -> Push:
+    """Push everything, with a bar where it takes long."""
+    from gitml.output import progress
+    from gitml.sharing.exchange import push
+    from gitml.tracking.identity import author
+    from gitml.tracking.settings import read_settings
+
+    with progress("Pushing", color=session.color) as report:
+        return push(
+            store,
+            there,
+            by=author(store),
+            now=session.now,
+            settings=read_settings(store.work_tree),
+            dry_run=dry_run,
+            progress=report,
+        )
+
+
+def tell_push(session: Session, there: Where, done: Push, *, dry_run: bool) -> None:
+    """Say what went, line by line, and in one sentence."""
+    from gitml.output import size
+
+    screen = session.screen
+    runs = done.runs
+    facts = {
+        "runs": plural(len(runs.runs), "run") if runs.runs else None,
+        "ledgers": ", ".join(runs.ledgers),
+        "source": plural(runs.sources, "source tree") if runs.sources else None,
+        "models": ", ".join(done.models),
+        "files": f"{plural(done.large.count, 'large file')}, {size(done.large.size)}"
+        if done.large.count
+        else None,
+        "sealed": f"{plural(len(runs.settled), 'hot run')} let go there" if runs.settled else None,
+    }
+    for label, text in facts.items():
+        screen.fact(label, text or None)
+    moved = any(facts.values())
+    name = visible(there.name, 80)
+    if not moved and not runs.refused:
+        screen.line(f"{name} has everything.")
+    elif dry_run:
+        screen.line(f"Would push this to {name}; nothing was sent.")
+    elif moved:
+        screen.line(f"Pushed to {name}.")
+    for ref, reason in runs.refused.items():
+        session.say(f"{name} refuses {visible(ref, 120)}: {visible(reason, 200)}.")
+    if runs.refused:
+        session.say(
+            "Everything else arrived, and what was refused is safe here.",
+            hint="the host decides who may push refs/gitml/*; gitml push sends the rest",
+        )
+
+
+def push_json(done: Push) -> dict[str, Any]:
+    """Return a push for ``--json``."""
+    return {
+        "runs": done.runs.runs,
+        "ledgers": done.runs.ledgers,
+        "sources": done.runs.sources,
+        "settled": done.runs.settled,
+        "models": done.models,
+        "large": {"count": done.large.count, "bytes": done.large.size},
+        "refused": done.runs.refused,
+    }
+
+
+def tell_pull(session: Session, there: Where, done: Pull, started: float) -> None:
+    """Say what came, line by line, and in one sentence."""
+    screen = session.screen
+    runs = done.runs
+    facts = {
+        "runs": plural(len(runs.runs), "new or changed run") if runs.runs else None,
+        "ledgers": ", ".join(f"{slug} ({how})" for slug, how in sorted(runs.ledgers.items())),
+        "models": ", ".join(done.models),
+        "settled": f"{plural(len(runs.settled), 'hot run')} of ours, sealed by now"
+        if runs.settled
+        else None,
+        "purged": ", ".join(run_id[:8] for run_id in runs.purged),
+    }
+    for label, text in facts.items():
+        screen.fact(label, text or None)
+    name = visible(there.name, 80)
+    if any(facts.values()):
+        screen.line(f"Pulled from {name} in {time.monotonic() - started:.2f} s.")
+    elif not runs.rewound:
+        screen.line(f"Nothing new on {name}.")
+    for run_id, reason in runs.unreadable.items():
+        session.say(f"The run {run_id[:12]} of {name} was left out: {reason}")
+
+
+def tell_rewound(session: Session, there: Where, done: Pull) -> None:
+    """Say which ledgers went back, and that this was not taken."""
+    slugs = ", ".join(sorted(done.runs.rewound))
+    name = visible(there.name, 80)
+    one = len(done.runs.rewound) == 1
+    session.say(
+        f"On {name} the {'ledger' if one else 'ledgers'} {slugs} lost runs that were there; "
+        "this was not taken, and nothing is lost here.",
+        hint="gitml push brings them back; gitml pull --accept-rewind takes it as it is",
+    )
+
+
+def pull_json(done: Pull) -> dict[str, Any]:
+    """Return a pull for ``--json``."""
+    runs = done.runs
+    return {
+        "runs": runs.runs,
+        "gone": runs.gone,
+        "ledgers": runs.ledgers,
+        "rewound": {slug: {"was": was, "now": now} for slug, (was, now) in runs.rewound.items()},
+        "settled": runs.settled,
+        "purged": runs.purged,
+        "models": done.models,
+        "unreadable": runs.unreadable,
+    }

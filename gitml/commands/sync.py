@@ -1,0 +1,46 @@
+"""``gitml sync``: pull, then push."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from gitml.commands import sharing
+from gitml.commands.options import command, json_option
+
+if TYPE_CHECKING:
+    from gitml.commands.options import Session
+
+
+@command(examples=["gitml sync", "gitml sync backup --json"], exits=[5, 6, 7, 8, 9])
+@click.argument("remote", required=False, metavar="[REMOTE]")
+@json_option
+def sync(session: Session, *, remote: str | None, as_json: bool) -> None:
+    """Pull, then push: afterwards this repository and the remote have the same.
+
+    REMOTE is a remote of this repository, a URL or a path; by default git config
+    gitml.remote, else origin.
+    """
+    from gitml.sharing.exchange import pull
+    from gitml.store.pulling import where
+
+    store = session.store()
+    there = where(store, remote)
+    started = time.monotonic()
+    came = pull(store, there)
+    if not as_json:
+        sharing.tell_pull(session, there, came, started)
+    if came.runs.rewound:
+        sharing.tell_rewound(session, there, came)
+        raise click.exceptions.Exit(sharing.REFUSED)
+    went = sharing.run_push(session, there, store, dry_run=False)
+    if as_json:
+        session.screen.json(
+            remote=there.name, pulled=sharing.pull_json(came), pushed=sharing.push_json(went)
+        )
+    else:
+        sharing.tell_push(session, there, went, dry_run=False)
+    if went.runs.refused:
+        raise click.exceptions.Exit(sharing.REFUSED)

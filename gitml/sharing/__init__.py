@@ -1,0 +1,1 @@
+"""One history on many machines: runs, models and large files to a remote and from it."""

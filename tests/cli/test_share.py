@@ -1,0 +1,173 @@
+"""gitml push, pull and sync, as people type them on several machines."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from tests.support import make_run, make_runs, run_id_of
+
+
+@pytest.fixture
+def hub(git, tmp_path):
+    """A bare repository with a commit, as a host has it."""
+    hub = tmp_path / "hub.git"
+    git(tmp_path, "init", "--quiet", "--bare", "-b", "main", hub)
+    git(tmp_path, "clone", "--quiet", hub, "first")
+    (tmp_path / "first" / "train.py").write_text("print('training')\n")
+    git(tmp_path / "first", "add", "train.py")
+    git(tmp_path / "first", "commit", "--quiet", "-m", "code")
+    git(tmp_path / "first", "push", "--quiet", "origin", "HEAD:main")
+    return hub
+
+
+@pytest.fixture
+def clone(git, hub, tmp_path, invoke):
+    """Return ``clone(name) -> gitml(*args, code=0)``, run in a new clone of the hub."""
+
+    def make(name):
+        path = tmp_path / name
+        git(tmp_path, "clone", "--quiet", hub, name)
+
+        def gitml(*args, code=0):
+            answer = invoke(*args, cwd=path)
+            assert answer.code == code, answer
+            return answer
+
+        gitml.path = path
+        return gitml
+
+    return make
+
+
+def names(gitml):
+    return sorted(run["name"] for run in json.loads(gitml("ls", "--json").out)["runs"])
+
+
+def test_runs_travel_and_every_answer_says_what_moved(clone):
+    ada, bob = clone("ada"), clone("bob")
+    make_runs(ada.path, {"name": "one", "metrics": {"auc": 0.9}}, {"name": "two"})
+    assert ada("push", "--dry-run").out == (
+        "  runs       2 runs\nWould push this to origin; nothing was sent.\n"
+    )
+    assert ada("push").out == "  runs       2 runs\nPushed to origin.\n"
+    assert ada("push").out == "origin has everything.\n"
+    assert bob("pull").out.startswith("  runs       2 new or changed runs\nPulled from origin in ")
+    assert names(bob) == ["one", "two"]
+    assert bob("pull").out == "Nothing new on origin.\n"
+    assert json.loads(bob("push", "--json").out)["runs"] == []
+
+
+def test_sync_joins_what_two_sealed(clone):
+    ada, bob = clone("ada"), clone("bob")
+    make_run(ada.path, "one")
+    make_run(bob.path, "two")
+    for gitml in (ada, bob):
+        gitml("pack")
+        gitml("sync")
+    answer = json.loads(ada("sync", "--json").out)
+    assert answer["pulled"]["ledgers"] == {"churn": "forward"}
+    assert names(ada) == names(bob) == ["one", "two"]
+
+
+def test_edits_on_two_machines_both_survive_with_their_history(clone):
+    ada, bob = clone("ada"), clone("bob")
+    make_run(ada.path, "one")
+    ada("push")
+    bob("pull")
+    ada("tag", "one", "by=ada")
+    bob("note", "one", "seen by bob")
+    for gitml in (ada, bob, ada):
+        gitml("sync")
+    for gitml in (ada, bob):
+        run = json.loads(gitml("show", "one", "--json").out)["run"]
+        assert (run["tags"], run["note"]) == ({"by": "ada"}, "seen by bob")
+    keys = [e["key"] for e in json.loads(ada("show", "one", "--history", "--json").out)["edits"]]
+    assert {"tags.by", "note"} <= {*keys}
+
+
+def test_code_travels_when_it_is_wanted_and_stays_home_where_it_should(clone, git, hub):
+    ada = clone("ada")
+    (ada.path / "train.py").write_text("print('changed')\n")
+    ada("log", "--name", "one", "-m", "auc=0.9")
+    (ada.path / ".gitml").mkdir()
+    (ada.path / ".gitml" / "config.yaml").write_text("push: {source: false}\n")
+    assert "source tree" not in ada("push").out
+    assert "refs/gitml/source" not in git(hub, "for-each-ref")
+    (ada.path / ".gitml" / "config.yaml").unlink()
+    assert "source     1 source tree" in ada("push").out
+    assert "refs/gitml/source/t-" in git(hub, "for-each-ref")
+
+
+def test_large_files_go_before_the_runs_that_name_them(clone, hub):
+    if shutil.which("git-lfs") is None:
+        pytest.skip("git-lfs is not installed")
+    ada = clone("ada")
+    (ada.path / "big.bin").write_bytes(bytes(range(256)) * 8192)
+    ada("log", "--name", "one", "--artifact", "big.bin")
+    assert "files      1 large file, 2.1 MB" in ada("push").out
+    stored = [p for p in (hub / "lfs" / "objects").rglob("*") if p.is_file()]
+    assert [p.stat().st_size for p in stored] == [256 * 8192]
+    assert ada("push").out == "origin has everything.\n"
+
+
+def test_a_version_that_waited_is_published(clone, git, hub, tmp_path):
+    ada, bob = clone("ada"), clone("bob")
+    (ada.path / "model.txt").write_text("weights\n")
+    ada("log", "--name", "one", "-m", "auc=0.9", "--artifact", "model.txt")
+    ada("register", "churn", "--run", "one", "--no-push")
+    assert "churn@v1.0.0" in ada("push").out
+    bob("pull")
+    assert json.loads(bob("model", "show", "churn@1", "--json").out)["version"]["published"]
+
+
+def test_a_rewound_ledger_is_named_and_not_followed(clone, git, hub):
+    ada, bob = clone("ada"), clone("bob")
+    make_run(ada.path, "old")
+    ada("pack")
+    ada("push")
+    old = git(hub, "rev-parse", "refs/gitml/experiments/churn").strip()
+    make_run(ada.path, "new")
+    ada("pack")
+    ada("push")
+    bob("pull")
+    git(hub, "update-ref", "refs/gitml/experiments/churn", old)
+    answer = bob("pull", code=9)
+    assert "On origin the ledger churn lost runs that were there" in answer.err
+    assert "--accept-rewind" in answer.err
+    assert names(bob) == ["new", "old"]
+    assert "the ledger churn lost runs" in bob("sync", code=9).err
+    bob("pull", "--accept-rewind")
+    assert names(bob) == ["old"]
+
+
+def test_a_host_that_refuses_one_run_is_told_of(clone, hub):
+    ada = clone("ada")
+    make_runs(ada.path, {"name": "good"}, {"name": "bad"})
+    hook = hub / "hooks" / "update"
+    hook.write_text(f"#!/bin/sh\ncase $1 in *{run_id_of('bad')}) exit 1;; esac\n")
+    hook.chmod(0o755)
+    answer = ada("push", code=9)
+    assert f"origin refuses refs/gitml/runs/{run_id_of('bad')}" in answer.err
+    assert "Everything else arrived" in answer.err
+    hook.unlink()
+    assert ada("push").out == "  runs       1 run\nPushed to origin.\n"
+
+
+@pytest.mark.parametrize("command", ["push", "pull", "sync"])
+def test_no_remote_a_wrong_one_and_one_that_is_away(invoke, repo, clone, command):
+    make_run(repo, "one")
+    answer = invoke(command, cwd=repo)
+    assert (answer.code, answer.err) == (
+        2,
+        "error: There is no remote to share with.\n  hint: git remote add origin URL\n",
+    )
+    ada = clone("ada")
+    answer = ada(command, "orign", code=2)
+    assert "There is no remote orign" in answer.err
+    assert "did you mean origin?" in answer.err
+    make_run(ada.path, "one")
+    assert "is not there" in ada(command, "./nowhere.git", code=9).err
+    assert names(ada) == ["one"]
