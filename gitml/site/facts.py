@@ -67,7 +67,7 @@ def spark_path(levels: str) -> str:
             pen = "M"
             continue
         y = SPARK_HEIGHT - 2 - LEVELS.index(level) * (SPARK_HEIGHT - 4) / (len(LEVELS) - 1)
-        path.append(f"{pen}{2 + at * gap:.0f} {y:.0f}")
+        path.append(f"{pen}{math.floor(2.5 + at * gap)} {math.floor(y + 0.5)}")
         pen = "L"
     return "".join(path)
 

@@ -92,3 +92,49 @@ def test_an_empty_site_is_whole(empty_repo, make_site):
 def test_the_markup_is_valid(world, empty_repo, make_site):
     assert invalid(make_site(world).path) == ""
     assert invalid(make_site(empty_repo, "none").path) == ""
+
+
+TOLD = """(() => ({
+  count: document.querySelector('#n').textContent,
+  said: document.querySelector('#qsaid').textContent,
+  names: [...document.querySelectorAll('#rows a.name')].map(a => a.textContent),
+  rows: [...document.querySelectorAll('#rows tr')].map(tr => [...tr.cells].map(td =>
+    [td.textContent.trim(), [...td.classList].join(' '),
+      (td.querySelector('path') || { getAttribute: () => '' }).getAttribute('d')])),
+}))()"""
+VIEWS = {
+    "runs.html": None,
+    "runs.html#sort=-created": None,
+    "runs.html#q=params.depth+%3D+3+and+params.kind+%3D+%27b%27&sort=-metrics.auc": [23, 13, 3],
+    "runs.html#q=otter-11": [11],
+    "runs.html#status=failed": [7],
+    "runs.html#q=metrics.aux+%3E+1": None,
+}
+
+
+def test_the_table_filters_and_sorts(world, make_site):
+    wrong, told = browse(make_site(world).path, list(VIEWS), script=TOLD)
+    assert wrong == []
+    plain, redrawn, *_, refused = told
+    assert len(plain["rows"]) == 28
+    # What a script draws is what stands in the page without one.
+    assert redrawn["rows"] == plain["rows"]
+    for (view, numbers), answer in zip(VIEWS.items(), told, strict=True):
+        if numbers is not None:
+            assert answer["names"] == [f"keen-otter-{n}" for n in numbers], view
+            assert answer["count"].endswith("(28 in all)")
+    assert "No metric is called aux. Did you mean metrics.auc" in refused["said"]
+    assert refused["names"] == []
+
+
+def test_runs_are_laid_over_each_other(world, make_site):
+    keys = [run_id_of(f"keen-otter-{n}")[:12] for n in (3, 4)]
+    drawn = "[...document.querySelectorAll('.chart.drawn')].map(c => c.data.length)"
+    wrong, told = browse(
+        make_site(world).path,
+        [f"compare.html#runs={','.join(keys)}", f"runs/{keys[0]}.html#with={keys[1]}&sm=0.5"],
+        how="file",
+        script=drawn,
+    )
+    assert wrong == []
+    assert told == [[2, 2], [4, 4]]
