@@ -32,12 +32,20 @@ from gitml.registry.desired import (
 )
 from gitml.registry.github import approved_request
 from gitml.registry.judging import PolicyRefusedError
-from gitml.registry.review import guarded, together
+from gitml.registry.review import GUARDED, guarded, together
 from gitml.registry.stagedrafts import Request
 from gitml.registry.stages import assign, unassign
 from gitml.registry.state import read_registry
 from gitml.registry.writing import policy_tip
-from gitml.store.branches import changed, complete, fetch_commit, history, need
+from gitml.store.branches import (
+    GONE,
+    FileChange,
+    complete,
+    fetch_commit,
+    files_below,
+    history,
+    need,
+)
 from gitml.store.remote import fetch
 from gitml.store.shared import fetch_registry
 
@@ -52,7 +60,6 @@ if TYPE_CHECKING:
     from gitml.registry.state import Registry
     from gitml.registry.values import Event, Model
     from gitml.registry.writing import Context, Written
-    from gitml.store.branches import FileChange
     from gitml.store.git import Repository
 
 Outcome: TypeAlias = Literal["done", "already", "overtaken", "refused", "unknown", "failed"]
@@ -103,6 +110,10 @@ class Push:
     """The stage files that are another than before, each with the key of its change."""
     policies: tuple[str, ...]
     """Commits whose policies must all pass, the oldest first."""
+    guarded: Mapping[str, Sequence[str]]
+    """What else that decides about promotions each commit changed, by commit."""
+    registry: Registry | None = None
+    """The registry, if finding this out took it."""
 
 
 def apply(
@@ -122,7 +133,7 @@ def apply(
     """
     push = read_push(repository, before, context)
     slugs = sorted({names[0] for f in push.files if (names := _names(f.path)) is not None})
-    if slugs and context.remote is not None:
+    if slugs and context.remote is not None and push.registry is None:
         fetch_registry(repository, context.remote, slugs=slugs)
     work = _Work(repository, push, context, host, access)
     return tuple(work.apply(file) for file in push.files)
@@ -185,29 +196,45 @@ def read_push(repository: Repository, before: str | None, context: Context) -> P
     tip = policy_tip(repository, context)
     if tip is None:
         raise NotFoundError(f"There is no branch {visible(branch, 80)}")
-    if before is not None and not before.strip("0"):
-        start = None  # how hosts say that the branch is new
-    elif before is None:
-        start = _last_applied(repository, tip, context)
-    elif fetch_commit(repository, remote, before):
+    start: str | None = None
+    if before is not None and before.strip("0"):  # zeros: how hosts say that the branch is new
+        if not fetch_commit(repository, remote, before):
+            raise NotFoundError(
+                f"The commit before the push is nowhere: {visible(before, 80)}",
+                hint="gitml apply, without --before, goes on from what was applied last",
+            )
         start = need(repository, before)
-    else:
-        raise NotFoundError(
-            f"The commit before the push is nowhere: {visible(before, 80)}",
-            hint="gitml apply, without --before, goes on from what was applied last",
-        )
-    return _push(repository, start, tip)
+    without = [] if start is None else [start]
+    changes = list(history(repository, tip, *GUARDED, without=without))
+    if before is not None:
+        return _push(repository, start, tip, changes)
+    if remote is not None:
+        fetch_registry(repository, remote)
+    registry = read_registry(repository)
+    changes = _since_applied(registry, changes)
+    if changes:
+        start = repository.resolve(f"{changes[-1].commit}^1^{{commit}}")
+    return replace(_push(repository, start, tip, changes), registry=registry)
 
 
-def _push(repository: Repository, start: str | None, tip: str) -> Push:
-    without = [start] if start is not None else []
+def _since_applied(registry: Registry, changes: list[FileChange]) -> list[FileChange]:
+    """Return the changes from the newest one on that is in an event; all if none is."""
+    known = {event.change for model in registry.models.values() for event in model.events}
+    last = next((change.commit for change in changes if change.commit in known), None)
+    ends = [at for at, change in enumerate(changes) if change.commit == last]
+    return changes[: ends[-1] + 1] if ends else changes
+
+
+def _push(
+    repository: Repository, start: str | None, tip: str, changes: Sequence[FileChange]
+) -> Push:
     keys: dict[str, str] = {}
-    policies: list[str] = []
-    for change in history(repository, tip, STAGES, policy.FILE, without=without):
+    touched: dict[str, list[str]] = {}
+    for change in changes:
         keys.setdefault(change.path, change.commit)
-        if change.path == policy.FILE:
-            policies.append(change.commit)
-    files = [f for f in changed(repository, start, tip, STAGES) if is_stage_file(f.path)]
+        touched.setdefault(change.commit, []).append(change.path)
+    policies = [change.commit for change in changes if change.path == policy.FILE]
+    files = _differing(repository, start, tip)
     lost = [f.path for f in files if f.path not in keys]
     if lost:  # the branch was set back: the change is older than the start
         for change in history(repository, tip, *lost):
@@ -216,20 +243,19 @@ def _push(repository: Repository, start: str | None, tip: str) -> Push:
         tip=tip,
         before=start,
         files=tuple(f._replace(commit=keys.get(f.path, tip)) for f in files),
-        policies=tuple(dict.fromkeys([*without, *reversed(policies), tip])),
+        policies=tuple(dict.fromkeys([*([start] if start else []), *reversed(policies), tip])),
+        guarded={commit: guarded(paths) for commit, paths in touched.items()},
     )
 
 
-def _last_applied(repository: Repository, tip: str, context: Context) -> str | None:
-    """Return the commit before the newest change that is in an event; None if none is."""
-    if context.remote is not None:
-        fetch_registry(repository, context.remote)
-    models = read_registry(repository).models.values()
-    known = {event.change for model in models for event in model.events}
-    for change in history(repository, tip, STAGES):
-        if change.commit in known:
-            return repository.resolve(f"{change.commit}^1^{{commit}}")
-    return None
+def _differing(repository: Repository, start: str | None, tip: str) -> list[FileChange]:
+    """Return the stage files that are not the same in two commits."""
+    before = files_below(repository, start, STAGES)
+    after = files_below(repository, tip, STAGES)
+    paths = sorted(path for path in {*before, *after} if is_stage_file(path))
+    gone = FileChange("", GONE, repository.zero)
+    pairs = ((path, before.get(path), after.get(path)) for path in paths)
+    return [(new or gone)._replace(path=path) for path, old, new in pairs if old != new]
 
 
 def _names(path: str) -> tuple[str, str] | None:
@@ -259,7 +285,7 @@ class _Work:
         self.context = context
         self.host = host
         self.access = access
-        self._guarded: dict[str, list[str]] = {}
+        self.registry = push.registry or (read_registry(repository) if push.files else None)
 
     def apply(self, file: FileChange) -> Applied:
         """Do what a changed stage file asks for, or say why not."""
@@ -286,11 +312,11 @@ class _Work:
                 hint="to empty the stage, write version: null",
             )
         desired = read_desired(self.repository, StageFile(file.path, file.mode, file.oid))
-        registry = read_registry(self.repository)
+        registry = self.registry
+        assert registry is not None
         if (done := self._done(registry, desired, applied)) is not None:
             return done
-        also = self._also_changed(file.commit)
-        if also:
+        if also := self.push.guarded.get(file.commit):
             raise RefusedError(f"{file.commit[:10]} {together(also)}")
         model, version = matched(registry, desired)
         if version is None and desired.stage not in model.stages:
@@ -299,10 +325,12 @@ class _Work:
             written = self._write(desired, model, file)
         except BeatenError:
             # Another run may have applied this very change.
-            done = self._done(read_registry(self.repository), desired, applied)
+            self.registry = read_registry(self.repository)
+            done = self._done(self.registry, desired, applied)
             if done is None:
                 raise
             return done
+        self.registry = read_registry(self.repository) if file != self.push.files[-1] else None
         return replace(
             applied,
             outcome="done" if written.changed else "already",
@@ -328,18 +356,10 @@ class _Work:
         text = f"It was applied before, and {desired.stage} was changed{how} after it."
         return replace(answer, outcome="overtaken", text=text)
 
-    def _also_changed(self, commit: str) -> list[str]:
-        """Return what else that decides about promotions a change touched."""
-        if commit not in self._guarded:
-            parent = self.repository.resolve(f"{commit}^1^{{commit}}")
-            files = changed(self.repository, parent, commit)
-            self._guarded[commit] = guarded(file.path for file in files)
-        return self._guarded[commit]
-
     def _write(self, desired: Desired, model: Model, file: FileChange) -> Written:
         request = Request(
             stage=desired.stage,
-            slug=model.slug,
+            model=model,
             reason=desired.reason,
             via="apply",
             change=file.commit,
@@ -360,18 +380,3 @@ class _Work:
             path=file.path,
             blob=file.oid,
         )
-
-
-def protection_note(protected: bool | None) -> str | None:
-    """Return what is to be said where tags are not protected."""
-    if protected is False:
-        return "Tags are not protected: whoever can push can promote."
-    return None
-
-
-def counts(applied: Sequence[Applied]) -> Mapping[Outcome, int]:
-    """Return how many changes had each outcome."""
-    found: dict[Outcome, int] = {}
-    for one in applied:
-        found[one.outcome] = found.get(one.outcome, 0) + 1
-    return found

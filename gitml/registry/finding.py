@@ -16,20 +16,12 @@ if TYPE_CHECKING:
     from gitml.store.git import Repository
 
 
-def find_model(
-    repository: Repository, name: str, context: Context, *, slug: str | None = None
-) -> tuple[str, Model]:
+def find_model(repository: Repository, name: str, context: Context) -> tuple[str, Model]:
     """Return the slug of a model, and the model as it is here.
 
     ``name`` may be a reference; its model counts. One that is not known here is
-    looked for on the remote. With ``slug`` it is that model, whatever another one is
-    called. Raises `NotFoundError`, `RemoteError`.
+    looked for on the remote. Raises `NotFoundError`, `RemoteError`.
     """
-    if slug is not None:
-        known = read_registry(repository, model=slug).models
-        if slug in known:
-            return slug, known[slug]
-        raise NotFoundError(f"There is no model {slug}", hint="gitml models lists them")
     wanted = parse_reference(name).model
     registry = read_registry(repository)
     try:

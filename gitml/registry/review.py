@@ -44,10 +44,10 @@ if TYPE_CHECKING:
     from gitml.store.branches import FileChange
     from gitml.store.git import Repository
 
-GUARDED = re.compile(
-    r"\.(?:gitml|github|gitlab|gitea|forgejo|circleci|woodpecker)(?:/.*)?"
-    r"|(?:docs/)?CODEOWNERS|\.gitlab-ci\.ya?ml|\.woodpecker\.ya?ml|\.travis\.yml"
-    r"|azure-pipelines\.ya?ml|bitbucket-pipelines\.yml|Jenkinsfile"
+GUARDED = (
+    *(".gitml", ".github", ".gitlab", ".gitea", ".forgejo", ".circleci", ".woodpecker"),
+    *("CODEOWNERS", "docs/CODEOWNERS", "Jenkinsfile", ".travis.yml", "bitbucket-pipelines.yml"),
+    *(".gitlab-ci.yml", ".woodpecker.yml", ".woodpecker.yaml", "azure-pipelines.yml"),
 )
 """What decides about promotions: no request may change it together with a stage file."""
 _SHOWN = 5
@@ -145,7 +145,8 @@ def _ends(repository: Repository, base: str, head: str, context: Context) -> tup
 
 def guarded(paths: Iterable[str]) -> list[str]:
     """Return those paths that decide about promotions and are no stage files."""
-    return [path for path in paths if GUARDED.fullmatch(path) and not is_stage_file(path)]
+    places = tuple(f"{place}/" for place in GUARDED)
+    return [path for path in paths if f"{path}/".startswith(places) and not is_stage_file(path)]
 
 
 def _names(path: str) -> tuple[str, str] | None:

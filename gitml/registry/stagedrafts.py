@@ -37,8 +37,8 @@ class Request:
 
     stage: str
     """The stage."""
-    slug: str | None = None
-    """The slug of the model, where no name counts (``apply``)."""
+    model: Model | None = None
+    """The model as it was read, where no name counts (``apply``)."""
     reason: str | None = None
     """Why."""
     via: str = "promote"

@@ -70,7 +70,7 @@ def unassign(repository: Repository, name: str, request: Request, context: Conte
     Raises `NotFoundError` if nothing was ever in the stage, and what `assign` does.
     """
     request = checked(repository, request)
-    slug, seen = find_model(repository, name, context, slug=request.slug)
+    slug, seen = _model(repository, name, request, context)
     judged: list[Judgement] = []
 
     def build(model: Model | None) -> Draft:
@@ -103,7 +103,7 @@ def _put(
 ) -> Written:
     """Write an assignment of the version that ``choose`` finds in the model as it is."""
     request = checked(repository, request)
-    slug, seen = find_model(repository, name, context, slug=request.slug)
+    slug, seen = _model(repository, name, request, context)
     judged: list[Judgement] = []
 
     def build(model: Model | None) -> Draft:
@@ -133,6 +133,15 @@ def _put(
 
     written = write_event(repository, slug, build, context, matters, seen=seen)
     return replace(written, judgement=judged[0] if judged else None)
+
+
+def _model(
+    repository: Repository, name: str, request: Request, context: Context
+) -> tuple[str, Model]:
+    """Return the slug of the model that is meant, and the model as it is here."""
+    if request.model is not None:
+        return request.model.slug, request.model
+    return find_model(repository, name, context)
 
 
 def _is_same(held: Assignment, request: Request) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gitml.errors import GitmlError, NotFoundError, RefusedError, UnreachableError
 from gitml.names import visible
+from gitml.store.objects import parse_tree
 from gitml.store.remote import fetch
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 GONE = "000000"
 """The mode of a file that is not there."""
+_FOLDER = "40000"
 _HEAD = ("--no-renames", "--no-abbrev", "--raw", "-z")
 
 
@@ -75,6 +77,24 @@ def merge_base(repository: Repository, one: str, other: str) -> str | None:
     """Return the commit at which two histories parted, or None."""
     out = repository.run("merge-base", one, other, ok=(0, 1)).decode().strip()
     return out or None
+
+
+def files_below(repository: Repository, commit: str | None, folder: str) -> dict[str, FileChange]:
+    """Return the files below a folder of a commit by path; nothing where there is no folder."""
+    found: dict[str, FileChange] = {}
+    waiting = [] if commit is None else [(folder, f"{commit}:{folder}")]
+    while waiting:
+        place, revision = waiting.pop()
+        tree = repository.objects().get(revision)
+        if tree is None or tree.kind != "tree":
+            continue
+        for entry in parse_tree(tree.data, repository.oid_width // 2):
+            path = f"{place}/{entry.name}"
+            if entry.mode == _FOLDER:
+                waiting.append((path, entry.oid))
+            else:
+                found[path] = FileChange(path, entry.mode, entry.oid)
+    return found
 
 
 def changed(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import shutil
 
+from gitml.registry.package import package_digest
 from gitml.store.git import open_repository
-from tests.registry.people import model_at
+from tests.registry.people import model_at, package_of
 
 STAGE_FILE = ".gitml/stages/churn/production.yaml"
 POLICY = """\
@@ -21,9 +21,8 @@ WEAK = POLICY.replace("0.85", "0.1")
 
 
 def digest_of(version):
-    """Return the digest of a version of the team's model: v1.0.0 is the first."""
-    number = {"v1.0.0": 1, "v1.1.0": 2, "v1.2.0": 3}[version]
-    return f"sha256:{number:064x}"
+    """Return the digest of a version of the team's model."""
+    return package_digest(package_of(version))
 
 
 def asks(version, reason="as reviewed", digest=None):
@@ -164,8 +163,3 @@ def blob_at(place, revision, path):
         return repository.resolve(f"{revision}:{path}")
     finally:
         repository.close()
-
-
-def killable(process):
-    """Return what kills a process that was started with a session of its own, and its children."""
-    return lambda: os.killpg(process.pid, 9)

@@ -137,19 +137,24 @@ def in_stages(model):
     return {stage: held.version for stage, held in model.stages.items()}
 
 
+def content_of(name):
+    """Return the only file of a version's package."""
+    return f"model {name}\n".encode()
+
+
+def package_of(name):
+    """Return the package of a version."""
+    content = content_of(name)
+    sha256 = hashlib.sha256(content).hexdigest()
+    return (PackageFile(path="model.txt", size=len(content), sha256=sha256, store="tag"),)
+
+
 def register_three(place):
     """Write a journal with three versions into a repository."""
     journal, files = Journal("churn"), {}
     for number, name in enumerate(VERSIONS, 1):
-        content = f"model {name}\n".encode()
-        package = (
-            PackageFile(
-                path="model.txt",
-                size=len(content),
-                sha256=hashlib.sha256(content).hexdigest(),
-                store="tag",
-            ),
-        )
+        content = content_of(name)
+        package = package_of(name)
         digest = package_digest(package)
         journal.register(name, digest=digest, run=f"{number:032x}")
         auc = AUC[name]
