@@ -62,7 +62,7 @@ def _compare(sight: Sight, model: Model, desired: Desired) -> Finding | None:
     else:
         return None
     mend = (
-        f"gitml apply --model {model.slug} --stage {desired.stage} does what the file says, "
+        "gitml apply does what the file says if it was never applied, "
         "or gitml promote --review changes the file"
     )
     ref = "" if now is None else TAGS + stage_tag(model.slug, desired.stage, now.n)
