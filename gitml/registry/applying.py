@@ -228,17 +228,17 @@ def _since_applied(registry: Registry, changes: list[FileChange]) -> list[FileCh
 def _push(
     repository: Repository, start: str | None, tip: str, changes: Sequence[FileChange]
 ) -> Push:
+    policies = [change.commit for change in changes if change.path == policy.FILE]
+    files = _differing(repository, start, tip)
+    found = {change.path for change in changes}
+    if any(f.path not in found for f in files):
+        # The branch was set back: the change is older than the start.
+        changes = list(history(repository, tip, *GUARDED))
     keys: dict[str, str] = {}
     touched: dict[str, list[str]] = {}
     for change in changes:
         keys.setdefault(change.path, change.commit)
         touched.setdefault(change.commit, []).append(change.path)
-    policies = [change.commit for change in changes if change.path == policy.FILE]
-    files = _differing(repository, start, tip)
-    lost = [f.path for f in files if f.path not in keys]
-    if lost:  # the branch was set back: the change is older than the start
-        for change in history(repository, tip, *lost):
-            keys.setdefault(change.path, change.commit)
     return Push(
         tip=tip,
         before=start,
@@ -294,7 +294,9 @@ class _Work:
             path=file.path, model=slug, stage=stage, change=file.commit, outcome="refused"
         )
         try:
-            return self._apply(file, applied)
+            desired = self._desired(file)
+            applied = replace(applied, desired=desired)
+            return self._apply(file, applied, desired)
         except PolicyRefusedError as error:
             said = error.judgement
             outcome: Outcome = "unknown" if said.answer == "unknown" else "refused"
@@ -305,13 +307,15 @@ class _Work:
             applied = replace(applied, outcome=outcome, error=error)
             return replace(applied, text=error.message, hint=error.hint)
 
-    def _apply(self, file: FileChange, applied: Applied) -> Applied:
+    def _desired(self, file: FileChange) -> Desired:
         if file.gone:
             raise RefusedError(
                 f"{visible(file.path)} was taken away, which says nothing about the stage.",
                 hint="to empty the stage, write version: null",
             )
-        desired = read_desired(self.repository, StageFile(file.path, file.mode, file.oid))
+        return read_desired(self.repository, StageFile(file.path, file.mode, file.oid))
+
+    def _apply(self, file: FileChange, applied: Applied, desired: Desired) -> Applied:
         registry = self.registry
         assert registry is not None
         if (done := self._done(registry, desired, applied)) is not None:
@@ -320,7 +324,7 @@ class _Work:
             raise RefusedError(f"{file.commit[:10]} {together(also)}")
         model, version = matched(registry, desired)
         if version is None and desired.stage not in model.stages:
-            return replace(applied, outcome="already", desired=desired, text="It was empty.")
+            return replace(applied, outcome="already", text="It was empty.")
         try:
             written = self._write(desired, model, file)
         except BeatenError:
@@ -334,7 +338,6 @@ class _Work:
         return replace(
             applied,
             outcome="done" if written.changed else "already",
-            desired=desired,
             event=written.event,
             tags=written.tags,
             judgement=written.judgement,
@@ -349,7 +352,7 @@ class _Work:
         own = [e for e in made if e.change == applied.change]
         if not own:
             return None
-        answer = replace(applied, desired=desired, event=own[-1])
+        answer = replace(applied, event=own[-1])
         if made[-1] is own[-1]:
             return replace(answer, outcome="already")
         how = f" by {made[-1].via}" if made[-1].via else ""

@@ -14,6 +14,7 @@ import pytest
 from tests.fake_github import running
 from tests.registry.merges import POLICY, STAGE_FILE, WEAK, Main, asks, blob_at, digest_of
 from tests.registry.people import wait_for
+from tests.support import on_terminal
 
 STAGING_FILE = STAGE_FILE.replace("production", "staging")
 WORKFLOW = ".github/workflows/gitml-apply.yml"
@@ -55,6 +56,7 @@ def test_a_proposal_is_reviewed_merged_tagged_and_deployed(main, ada, git, invok
     assert "(empty) → <code>v1.2.0</code>" in reviewed.out
     assert "<code>better on new customers</code>" in reviewed.out
     assert re.search(r"<code>auc</code> \| <code>0.95</code> \|.*✅ pass", reviewed.out)
+    assert "1 file, all there and verified" in reviewed.out
     assert main.stage_tags == []
 
     before = main.merge(proposal["branch"])
@@ -131,6 +133,21 @@ def test_an_old_run_done_again_does_not_bring_the_policy_of_its_time(main):
     main.merge(name, "rebase")
     assert main.outcomes(weak) == (4, {"production": "refused"})
     assert main.stage_tags == []
+
+
+def test_a_terminal_gets_the_gates_and_not_the_markdown(main):
+    name = main.branch({STAGE_FILE: asks("v1.0.0")})
+    code, text = on_terminal(
+        "review", "--base", "origin/main", "--head", name, cwd=main.path, env={"NO_COLOR": "1"}
+    )
+    assert code == 1
+    assert "churn: production (empty) → v1.0.0" in text
+    assert "✗ metrics.auc >= 0.85  got 0.8" in text
+    assert text.endswith("Refused.\n")
+    before = main.merge(name)
+    code, text = on_terminal("apply", "--before", before, cwd=main.path, env={"NO_COLOR": "1"})
+    assert code == 4
+    assert "churn: production → v1.0.0  refused" in text
 
 
 def test_a_policy_that_cannot_be_read_refuses(main):
