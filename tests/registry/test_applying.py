@@ -490,3 +490,13 @@ def test_a_review_needs_commits_that_are_related(main, git):
     answer = main.review("alone")
     assert answer.code == 5
     assert "have no commit in common" in answer.err
+
+
+def test_a_branch_set_back_applies_nothing_that_was_applied_before(held):
+    first = held.tip
+    before = held.push({STAGE_FILE: asks("v1.2.0")})
+    assert held.outcomes(before) == (0, {"production": "done"})
+    second = held.tip
+    held.git(held.path, "push", "--quiet", "--force", "origin", f"{first}:main")
+    assert held.outcomes(second) == (0, {"production": "overtaken"})
+    assert held.held == "v1.2.0"
