@@ -43,6 +43,8 @@ class Request:
     """Why."""
     via: str = "promote"
     """``promote``, ``apply``, ``rollback`` or ``break-glass``."""
+    back: bool = False
+    """Whether it goes back to what the stage held before, however it came about."""
     change: str | None = None
     """The commit of the protected branch that asks for it (``apply``)."""
     review: Callable[[], ReviewAnswer] | None = None
@@ -121,7 +123,7 @@ def _event(request: Request, model: Model, version: Version, decided: Decision) 
         change=request.change,
         review=answered.request if answered else None,
         gates=found.verdicts,
-        extra={"repository": model.events[0].commit},
+        extra={"repository": model.events[0].commit, **({"back": "true"} if request.back else {})},
     )
 
 

@@ -57,6 +57,7 @@ def rollback(
     """
     wanted = None if to is None else check_version(to)
     asked = request if request.via == "break-glass" else replace(request, via="rollback")
+    asked = replace(asked, back=asked.via == "break-glass")  # a rollback says so itself
 
     def chosen(model: Model) -> Version:
         return held_before(model, asked.stage, wanted)

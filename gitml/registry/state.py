@@ -215,7 +215,8 @@ class _Folding:
         if event.version not in self.versions:
             return
         assignment = _assignment(event)
-        if event.via == "rollback" and any(a.version == event.version for a in stack):
+        back = event.via == "rollback" or event.extra.get("back") == "true"
+        if back and any(a.version == event.version for a in stack):
             if stage in self.stages:
                 stack.pop()
             while stack and stack[-1].version != event.version:

@@ -9,6 +9,7 @@ from gitml.errors import DamagedError, GitmlError, NotFoundError
 from gitml.lines import dump_json
 from gitml.names import plural, run_ref, source_ref, visible
 from gitml.registry.pulling import Contents
+from gitml.store.history import copies
 from gitml.store.remote import fetch_refs
 from gitml.store.verify import verify_tree
 
@@ -53,7 +54,11 @@ def _bring(case: Case, parts: Sequence[str]) -> None:
     """Fetch what is not here of a version's run and source, in one go."""
     version, refs = case.candidate, []
     run, tree = version.run, version.source.tree
-    if "run" in parts and run is not None and not _is_here(run.tree, case):
+    if (
+        "run" in parts
+        and run is not None
+        and not (_is_here(run.tree, case) and _known(run.id, case))
+    ):
         refs.append(run_ref(run.id))
     if "source" in parts and tree is not None and _named(tree) and not _is_here(tree, case):
         refs.append(source_ref(tree))
@@ -67,6 +72,14 @@ def _named(oid: str | None) -> bool:
 
 def _is_here(tree: str | None, case: Case) -> bool:
     return _named(tree) and case.repository.resolve(f"{tree}^{{tree}}") is not None
+
+
+def _known(run_id: str, case: Case) -> bool:
+    """Say whether a ref here tells of a run: a clone by path has objects that none names."""
+    try:
+        return bool(copies(case.repository, run_id))
+    except GitmlError:  # it was purged, which the check says
+        return True
 
 
 def _inputs(case: Case) -> Iterator[str]:

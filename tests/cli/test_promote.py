@@ -270,3 +270,16 @@ def test_a_review_of_a_rollback_is_of_the_version_before(models, invoke, git, ba
     branches = git(bare_repo, "branch", "--list", "gitml/churn/dev/v1.0.0-*")
     assert len(branches.splitlines()) == 1
     assert in_stages(model_at(models)) == {"dev": "v1.1.0"}
+
+
+def test_a_rollback_through_the_glass_goes_back_further_when_done_again(guarded, invoke):
+    """It pops the stage's stack as every rollback does; a bad version does not come back."""
+    glass = ("--break-glass", "the pager rang")
+    for number in "123":
+        promoted = invoke("promote", "churn", number, "--stage", "production", *glass, cwd=guarded)
+        assert promoted.code == 0, promoted.err
+    for wanted in ("v1.1.0", "v1.0.0"):
+        back = invoke("rollback", "churn", "--stage", "production", *glass, cwd=guarded)
+        assert back.code == 0, back.err
+        assert model_at(guarded).stages["production"].version == wanted
+    assert invoke("rollback", "churn", "--stage", "production", *glass, cwd=guarded).code == 3
