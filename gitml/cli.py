@@ -84,9 +84,7 @@ COMMANDS: dict[str, Entry] = {
         "Show what something was made from, and what was made from it.",
     ),
     "site": Entry("gitml.commands.site", "Site", "Make a report of static pages from the runs."),
-    "push": Entry(
-        "gitml.commands.push", "Share", "Send runs, models and large files to a remote."
-    ),
+    "push": Entry("gitml.commands.push", "Share", "Send runs, models and large files to a remote."),
     "pull": Entry("gitml.commands.pull", "Share", "Bring runs and models from a remote."),
     "sync": Entry(
         "gitml.commands.sync",

@@ -27,7 +27,9 @@ def test_demo(gitml_cli, git, tmp_path):
     assert demo.EDIT[1] in git(folder, "show", f"{newest['source']['tree']}:train.py")
     assert newest["params"]["subsample"] == 0.5
     pages = folder / "site"
-    assert {f"{run['id'][:12]}.html" for run in runs} == {p.name for p in (pages / "runs").iterdir()}
+    assert {f"{run['id'][:12]}.html" for run in runs} == {
+        p.name for p in (pages / "runs").iterdir()
+    }
     assert newest["name"] in (pages / "index.html").read_text(encoding="utf-8")
     assert git(folder, "status", "--porcelain", "site") == ""
     # The last lines are commands to try: each works.

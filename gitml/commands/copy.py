@@ -57,9 +57,9 @@ def copy(
         now=session.now,
     )
     if as_json:
-        from gitml.records import run_json
+        from gitml.registry.standing import run_documents
 
-        session.screen.json(run=run_json(made))
+        session.screen.json(run=next(run_documents(session.store(), [made])))
         return
     session.screen.line(
         f"Copied {found.name} to {made.name} in {made.experiment}.  id {made.id[:8]}"

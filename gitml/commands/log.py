@@ -166,11 +166,12 @@ def _answer(
     as_json: bool,
 ) -> None:
     from gitml.output import Cell, duration
-    from gitml.records import run_json
 
     screen = session.screen
     if as_json:
-        screen.json(run=run_json(run))
+        from gitml.registry.standing import run_documents
+
+        screen.json(run=next(run_documents(session.store(), [run])))
         return
     if quiet:
         screen.line(run.id)

@@ -60,9 +60,9 @@ def note(
     if given is not None:
         (found,) = set_note(session.store(), [found], given, now=session.now)
     if as_json:
-        from gitml.records import run_json
+        from gitml.registry.standing import run_documents
 
-        session.screen.json(run=run_json(found))
+        session.screen.json(run=next(run_documents(session.store(), [found])))
     elif given is None:
         _show(session, found, edited=edit)
     else:

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitml.commands.completing import complete_experiments, complete_runs
-from gitml.commands.options import F
 from gitml.errors import DamagedError, GitmlError, RepositoryError, UsageError
 from gitml.names import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gitml.commands.options import Session
+    from gitml.commands.options import F, Session
     from gitml.model import Run, Source
     from gitml.output import Piece, Screen
     from gitml.store.git import Repository

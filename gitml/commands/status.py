@@ -31,8 +31,8 @@ def status(session: Session, *, as_json: bool) -> None:
     """
     from gitml.names import RUNS
     from gitml.output.runs import by_newest, experiment_json
-    from gitml.records import run_json
     from gitml.registry.documents import model_json
+    from gitml.registry.standing import run_documents
     from gitml.registry.state import read_registry
 
     with session.index() as index:
@@ -47,7 +47,10 @@ def status(session: Session, *, as_json: bool) -> None:
     if as_json:
         session.screen.json(
             experiments=[experiment_json(each) for each in experiments],
-            running=[{**run_json(run), "doubt": doubts.get(run.id)} for run in running],
+            running=[
+                {**document, "doubt": doubts.get(document["id"])}
+                for document in run_documents(session.store(), running)
+            ],
             unpacked=unpacked,
             models=[{**model_json(m), "unpublished": _unpublished(m)} for m in models],
         )

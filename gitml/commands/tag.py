@@ -50,9 +50,9 @@ def tag(
     if changes:
         runs = edit.set_tags(session.store(), runs, changes, now=session.now)
     if as_json:
-        from gitml.records import run_json
+        from gitml.registry.standing import run_documents
 
-        session.screen.json(runs=[run_json(run) for run in runs])
+        session.screen.json(runs=run_documents(session.store(), runs))
     elif changes:
         _tell(session, runs, changes)
     else:

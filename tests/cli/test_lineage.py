@@ -122,7 +122,7 @@ def test_mermaid_and_dot_hold_no_markup_of_others(repo, gitml):
 
 
 @pytest.mark.parametrize(
-    ("ref", "code", "words"),
+    "ref, code, words",
     [
         ("nothing", 3, "Nothing is named nothing: no run, model, data or file."),
         ("sha256:" + "0" * 64, 3, "No run used or made the data sha256:000"),
