@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 import shlex
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gitml.cli import COMMANDS
+from gitml.commands.options import load
 from gitml.errors import EXIT_CODES
 
 CHECKOUT = Path(__file__).parents[1]
@@ -31,11 +31,12 @@ def test_exit_codes():
 
 @pytest.mark.parametrize("line", sorted(set(shown())))
 def test_commands_and_flags_are_known(line):
-    words = shlex.split(line.replace("RUN -o folder", "RUN -o folder"))[1:]
+    words = shlex.split(line)[1:]
     assert words[0] in COMMANDS
-    entry = COMMANDS[words[0]]
-    command = getattr(importlib.import_module(entry.module), words[0])
-    if words[1:2] and words[1] in getattr(command, "commands", {}):
+    command = load(COMMANDS[words[0]].module)
+    if words[1:2] and (below := getattr(command, "table", {}).get(words[1])):
+        command = load(below.module)
+    elif words[1:2] and words[1] in getattr(command, "commands", {}):
         command = command.commands[words[1]]
     known = {option for param in command.params for option in param.opts}
     own = words[1 : words.index("--")] if "--" in words else words[1:]
