@@ -190,9 +190,11 @@ def _place(store: Repository, text: str) -> list[str]:
         return [f"{FILE} counts once it is on the protected branch."]
     shown = visible(branch, 80)
     try:
-        same = read_policy(store, tip) == text
+        there = read_policy(store, tip)
     except InputError:
-        same = False
-    if same:
+        there = ""
+    if there is None:
+        return [f"{shown} has none yet, so anything passes until this one is there."]
+    if there == text:
         return [f"{shown} has the same."]
     return [f"{shown} has another, which counts until this one is there."]
