@@ -9,11 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from gitml.names import EXPERIMENTS, MODELS, RUNS, SOURCE, TAGS, UNPUBLISHED, is_run_id
+from gitml.names import MODELS, TAGS, UNPUBLISHED
 from gitml.registry.publishing import publish
 from gitml.registry.writing import open_context
-from gitml.sharing.large import Sent, send_large, waiting
-from gitml.store.joining import relations
+from gitml.sharing.large import Sent, send_large
 from gitml.store.pulling import Pulled, Where, pull_runs
 from gitml.store.pushing import Pushed, listed_for, push_runs
 from gitml.store.remote import asked_branch, protected_branch
@@ -48,26 +47,6 @@ class Pull:
     """Runs and ledgers."""
     models: list[str] = field(default_factory=list)
     """Slugs of models of which something new came."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Distance:
-    """How far this repository and a remote are apart, as it was last seen."""
-
-    runs: int = 0
-    """Hot runs of ours that it has not, or not as they are."""
-    ahead: tuple[str, ...] = ()
-    """Ledgers that hold what the remote's do not."""
-    behind: tuple[str, ...] = ()
-    """Ledgers of the remote that hold what ours do not."""
-    models: tuple[str, ...] = ()
-    """Models with events that it has not."""
-    unpublished: int = 0
-    """Versions that are not published."""
-    large: int = 0
-    """Large files that are not known to be there."""
-    large_bytes: int = 0
-    """Their bytes."""
 
 
 def push(
@@ -137,36 +116,3 @@ def pull(repository: Repository, there: Where, *, accept_rewind: bool = False) -
             if ref.startswith(MODELS) and before.get(ref) != oid
         )
     return done
-
-
-def distance(repository: Repository, there: Where) -> Distance:
-    """Return how far this repository and a remote are apart, without asking it."""
-    refs = repository.refs(
-        RUNS, EXPERIMENTS, MODELS, UNPUBLISHED, SOURCE, there.ref("").rstrip("/")
-    )
-
-    def theirs(ref: str) -> str | None:
-        return refs.get(there.ref(ref.removeprefix("refs/gitml/")))
-
-    hot = [ref for ref in refs if ref.startswith(RUNS) and is_run_id(ref.removeprefix(RUNS))]
-    slugs = {ref.removeprefix(EXPERIMENTS) for ref in refs if ref.startswith(EXPERIMENTS)}
-    place = there.ref("experiments/")
-    slugs |= {ref.removeprefix(place) for ref in refs if ref.startswith(place)}
-    stands = _stands(repository, refs, there, sorted(slugs))
-    files = waiting(repository, there)
-    return Distance(
-        runs=sum(refs[ref] != theirs(ref) for ref in hot),
-        ahead=tuple(slug for slug, stand in stands.items() if stand in {"ahead", "apart"}),
-        behind=tuple(slug for slug, stand in stands.items() if stand in {"behind", "apart"}),
-        models=tuple(_models_apart(refs, there)),
-        unpublished=sum(ref.startswith(UNPUBLISHED) for ref in refs),
-        large=len(files),
-        large_bytes=sum(files.values()),
-    )
-
-
-def _stands(
-    repository: Repository, refs: Mapping[str, str], there: Where, slugs: list[str]
-) -> dict[str, str]:
-    pairs = [(refs.get(EXPERIMENTS + s), refs.get(there.ref(f"experiments/{s}"))) for s in slugs]
-    return dict(zip(slugs, relations(repository, pairs), strict=True))

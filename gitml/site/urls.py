@@ -55,11 +55,6 @@ def artifact(key: str, nth: int, path: str) -> str:
     return f"files/{key}/{nth}-{name}"
 
 
-def schema(name: str) -> str:
-    """Return the JSON Schema of a kind of data file."""
-    return f"data/schemas/{name}.json"
-
-
 def root(address: str) -> str:
     """Return the way from a page to the top of the site: nothing, or ``../`` for each folder."""
     return "../" * address.count("/")

@@ -54,8 +54,6 @@ class Pushed:
     """Ids of hot runs that were let go there."""
     refused: dict[str, str] = field(default_factory=dict)
     """Refs that the remote refuses, with its reason; everything else arrived."""
-    carried: int = 0
-    """Commits of the code that the remote did not have and that sources take along."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
