@@ -41,7 +41,8 @@ def added(git, path, monkeypatch):
     index = path / ".git" / "index"
     private = path / ".git" / "private-index"
     if index.exists():
-        shutil.copy(index, private)
+        # Its time too: git looks into files that changed in the second of the index.
+        shutil.copy2(index, private)
     with monkeypatch.context() as patch:
         patch.setenv("GIT_INDEX_FILE", str(private))
         git(path, "-c", "core.safecrlf=false", "add", "--all")
