@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from gitml.model import Environment, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from gitml.registry.values import Event, Model, ModelVersion, PackageFile, Version
 
+USUAL = ("dev", "development", "test", "qa", "staging", "preprod", "canary", "production", "prod")
+"""The order of stages of which no setting says the order."""
 _MACHINE = ("python", "platform", "host", "cpu", "gpu")
 
 
@@ -57,6 +59,17 @@ def file_changes(
 def stages_of(model: Model, version: Version) -> list[str]:
     """Return the stages that a version is in."""
     return [stage for stage, held in model.stages.items() if held.version == version.name]
+
+
+def stage_order(models: Iterable[Model], order: Sequence[str] = ()) -> list[str]:
+    """Return all stages that hold something, in ``order``, the usual one, and by name.
+
+    Those of ``order`` are always there.
+    """
+    used = {stage for model in models for stage in model.stages}
+    ranks = {stage: (1, n) for n, stage in enumerate(USUAL)}
+    ranks |= {stage: (0, n) for n, stage in enumerate(order)}
+    return sorted({*used, *order}, key=lambda stage: (ranks.get(stage, (2, 0)), stage))
 
 
 def told(event: Event) -> str:
