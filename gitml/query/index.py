@@ -29,7 +29,7 @@ from gitml.query import find, guard, where
 from gitml.query.goals import default_goal
 from gitml.query.rows import from_row, storable
 from gitml.query.schema import TABLES, VERSION, VIEWS
-from gitml.query.summaries import doubtful, experiments, key_numbers, keys, tombstones
+from gitml.query.summaries import doubtful, experiments, key_numbers, keys, state, tombstones
 from gitml.query.update import update
 
 if TYPE_CHECKING:
@@ -389,3 +389,13 @@ class Index:
     def made_of(self) -> dict[str, str]:
         """Return what each run was read from, by id: its tree, or trees and fingerprint of logs."""
         return dict(self._db.execute("SELECT id, made_of FROM run"))
+
+    @_reads
+    def state(self, *, where: str | None = None, experiments: Sequence[str] = ()) -> str:
+        """Return a hash of what the runs were read from that `search` would find.
+
+        It is nothing if one was read in part only. Raises what `search` raises.
+        """
+        slugs = experiments or (None,)
+        found = (self._matching(where, s, None, (), None, False, count=False) for s in slugs)
+        return state(self._db, {number for numbers in found for number in numbers})

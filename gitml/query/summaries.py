@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from gitml.query.writing import labels
 from gitml.store import live
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
     from pathlib import Path
 
     from gitml.query.index import Connection
@@ -118,6 +119,18 @@ def keys(numbers: Mapping[tuple[str, str], int]) -> Keys:
         names[kind].append(name)
     lists = {kind: tuple(found) for kind, found in names.items()}
     return Keys(**lists, attributes=tuple(ATTRIBUTES))
+
+
+def state(db: Connection, numbers: Container[int]) -> str:
+    """Return a hash of what the runs of these numbers were read from; see `Index.state`."""
+    digest = hashlib.sha256()
+    query = "SELECT n, id, made_of, experiment FROM run ORDER BY id"
+    for number, *told in db.execute(query):
+        if number in numbers:
+            if not told[1]:
+                return ""
+            digest.update(f"{told}\n".encode("utf-8", "backslashreplace"))
+    return digest.hexdigest()
 
 
 def tombstones(connection: Connection) -> list[Tombstone]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from gitml.query.columns import leading_metrics
@@ -14,7 +14,7 @@ from gitml.site.parts import Frame, Tab
 from gitml.site.redact import redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from gitml.model import Run
@@ -45,6 +45,11 @@ class Options:
     """Whether addresses, host names, home folders and credentials are left out."""
     templates: Path | None = None
     """A folder whose files come before gitml's own templates."""
+
+    @property
+    def told(self) -> str:
+        """What was asked for as text, but for the place of the templates: their content counts."""
+        return repr({**asdict(self), "templates": None})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +120,17 @@ def _goals(runs: Sequence[Run]) -> dict[str, str]:
     return {name: stated.get(name) or default_goal(name) for name in sorted(names)}
 
 
+TABS: tuple[tuple[str, str, Callable[[Gathered], bool]], ...] = (
+    ("Overview", urls.OVERVIEW, lambda _: True),
+    ("Runs", urls.RUNS, lambda _: True),
+    ("Compare", urls.COMPARE, lambda _: True),
+)
+"""The navigation: label, address, and whether the page has something to show.
+
+Pages in a folder, as ``runs/ID.html``, belong to the tab of that name, ``runs.html``.
+"""
+
+
 class Frames:
     """Makes the frame of each page."""
 
@@ -125,17 +141,23 @@ class Frames:
         self._version = version
         newest = max((run.updated for run in gathered.runs), default=None)
         self._as_of = None if newest is None else moment(newest)
-        self._tabs = [("Overview", urls.OVERVIEW), ("Runs", urls.RUNS), ("Compare", urls.COMPARE)]
+        self._tabs = [(label, at) for label, at, has in TABS if has(gathered)]
 
     @property
     def title(self) -> str:
         """The title of the site."""
         return self._title
 
+    @property
+    def shape(self) -> str:
+        """What the frames of all pages depend on, but for the newest record, as text."""
+        return repr((self._title, self._base, self._version, self._tabs))
+
     def frame(self, address: str, title: str, *, dated: bool = True) -> Frame:
         """Return the frame of a page; a page of its own data only is not ``dated``."""
         root = urls.root(address)
-        here = urls.RUNS if address.startswith("runs/") else address
+        folder, _, below = address.partition("/")
+        here = f"{folder}.html" if below else address
         return Frame(
             title=title,
             site=self._title,

@@ -12,15 +12,24 @@ from gitml.site.facts import moment, progress_of
 from gitml.site.gather import SYSTEM
 from gitml.site.pages import Feed, Overview
 from gitml.site.parts import ExperimentCard, Fact, RunLine
+from gitml.site.plan import Output
 from gitml.words import number
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from gitml.model import Run
     from gitml.site.gather import Frames, Gathered
+    from gitml.site.plan import Site
 
 _RECENT, _FEED, _VALUES = 10, 30, 2
+
+
+def outputs(site: Site) -> Iterator[Output]:
+    """Yield the first page and the feed."""
+    given = site.gathered, site.frames
+    yield Output(address=urls.OVERVIEW, make=lambda: site.page("overview", overview(*given)))
+    yield Output(address=urls.FEED, make=lambda: site.page("feed", feed(*given)))
 
 
 def overview(gathered: Gathered, frames: Frames) -> Overview:

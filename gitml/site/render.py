@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import fields
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,6 +83,7 @@ class Templates:
             ) from None
         return _HOSTILE.sub(_spelled, text).encode("utf-8", "backslashreplace")
 
+    @cached_property
     def fingerprint(self) -> str:
         """Return a hash of the generator and of everything in the folders that counts."""
         digest = hashlib.sha256(__version__.encode())

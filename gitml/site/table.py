@@ -15,12 +15,14 @@ from gitml.site.facts import ABSENT, moment, shown, spark_path
 from gitml.site.gather import SYSTEM
 from gitml.site.pages import RunsTable
 from gitml.site.parts import Cell, Column, TableRow
+from gitml.site.plan import Output, data_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from gitml.model import Run
     from gitml.site.gather import Frames, Gathered
+    from gitml.site.plan import Site
 
 FIRST = 100
 """Rows that stand in the page itself."""
@@ -29,6 +31,17 @@ _METRICS = 3
 _ALWAYS, _PHONE, _TABLET, _LAPTOP = 0, 2, 3, 4
 _PARAM_RANKS = (_PHONE, _TABLET, _LAPTOP, _LAPTOP)
 _TEXTS = ("name", "experiment", "status", "author", "parent", "note")
+
+
+def outputs(site: Site) -> Iterator[Output]:
+    """Yield the page, and the runs as JSON, as a script and as CSV."""
+    gathered, sparks = site.gathered, site.sparks
+    yield from data_files("runs", lambda: runs_data(gathered, sparks))
+    yield Output(address=urls.RUNS_CSV, make=lambda: runs_csv(gathered))
+    yield Output(
+        address=urls.RUNS,
+        make=lambda: site.page("runs", runs_table(gathered, site.frames, sparks)),
+    )
 
 
 def columns_of(gathered: Gathered) -> list[Column]:

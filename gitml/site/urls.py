@@ -49,6 +49,11 @@ def run_js(key: str) -> str:
     return f"data/runs/{key}.js"
 
 
+def data(name: str, ending: str) -> str:
+    """Return where data lies: ``json`` for programs, ``js`` as a script for pages on a disk."""
+    return f"data/{name}.{ending}"
+
+
 def artifact(key: str, nth: int, path: str) -> str:
     """Return where the copy of a run's artifact lies; its name keeps what is harmless."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.rpartition("/")[2]).lstrip(".-")[-60:] or "file"
