@@ -392,10 +392,7 @@ class Index:
 
     @_reads
     def state(self, *, where: str | None = None, experiments: Sequence[str] = ()) -> str:
-        """Return a hash of what the runs were read from that `search` would find.
-
-        It is nothing if one was read in part only. Raises what `search` raises.
-        """
+        """Return a hash of what `search` would read; nothing if a run was read in part only."""
         slugs = experiments or (None,)
         found = (self._matching(where, s, None, (), None, False, count=False) for s in slugs)
         return state(self._db, {number for numbers in found for number in numbers})
