@@ -77,6 +77,8 @@ class Repository:
         self.common_dir = Path(repo.common_dir)
         self.work_tree = None if repo.bare else Path(str(repo.working_tree_dir))
         self.processes = 0
+        self.patience: float | None = None
+        """When (`time.monotonic`) what speaks to a remote is ended; None is never."""
         self._config = repo.config_reader()
         sha256 = str(self.config("extensions", "objectformat") or "sha1").lower() == "sha256"
         self.oid_width = 64 if sha256 else 40
@@ -125,8 +127,12 @@ class Repository:
         *args: str,
         stdin: BinaryIO | int = subprocess.PIPE,
         env: Mapping[str, str] | None = None,
+        alone: bool = False,
     ) -> subprocess.Popen[bytes]:
-        """Start a git process with pipes on its streams; the caller waits for it."""
+        """Start a git process with pipes on its streams; the caller waits for it.
+
+        One that is ``alone`` is in a session of its own, without a terminal to ask on.
+        """
         self.processes += 1
         try:
             process = self._command.execute(
@@ -134,6 +140,7 @@ class Repository:
                 as_process=True,
                 istream=stdin,
                 env={**self._environment, **(env or {})},
+                start_new_session=alone,
             )
         except git.exc.GitCommandNotFound:
             raise RepositoryError(NO_GIT[0], hint=NO_GIT[1]) from None
@@ -206,6 +213,27 @@ class Repository:
                 if pipe is not None:
                     with contextlib.suppress(OSError):
                         pipe.close()
+            process.wait()
+
+    def lines(
+        self, *args: str, data: bytes, env: Mapping[str, str] | None = None
+    ) -> Iterator[bytes]:
+        """Yield the lines that git prints of ``data`` as they come; raise if it then fails."""
+        with _file_of(data) as stdin:
+            process = self.start(*args, stdin=stdin, env=env)
+        stdout, stderr = process.stdout, process.stderr
+        assert stdout is not None
+        assert stderr is not None
+        try:
+            yield from stdout
+            said = stderr.read().decode("utf-8", "replace")
+            if process.wait() != 0:
+                raise failure(" ".join(args[:3]), said, process.returncode)
+        finally:
+            process.kill()
+            for pipe in (stdout, stderr):
+                with contextlib.suppress(OSError):
+                    pipe.close()
             process.wait()
 
     def resolve(self, revision: str) -> str | None:

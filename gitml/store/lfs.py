@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from gitml.errors import RemoteError
 from gitml.names import visible
 from gitml.store.artifacts import lfs_path
-from gitml.store.remote import NEVER_ASK
+from gitml.store.talking import talk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,15 +42,9 @@ def download(repository: Repository, remote: str, commit: str) -> None:
 
 
 def _run(repository: Repository, remote: str, *args: str, settings: tuple[str, ...] = ()) -> None:
-    process = repository.start(*settings, "lfs", *args, env=NEVER_ASK)
-    try:
-        out, err = process.communicate()
-    except BaseException:
-        process.kill()
-        process.wait()
-        raise
+    code, out, err = talk(repository, *settings, "lfs", *args)
     said = (err + out).decode("utf-8", "replace")
-    if process.returncode == 0:
+    if code == 0:
         return
     if _ABSENT in said:
         raise RemoteError(

@@ -7,7 +7,6 @@ the failure says how to give them.
 from __future__ import annotations
 
 import re
-import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from gitml import names
 from gitml.errors import InputError
 from gitml.names import visible
 from gitml.store.hosts import AtomicError, rejection, transport_failure
+from gitml.store.talking import talk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -22,13 +22,6 @@ if TYPE_CHECKING:
     from gitml.errors import GitmlError
     from gitml.store.git import Repository
 
-NEVER_ASK = {
-    "GIT_TERMINAL_PROMPT": "0",
-    "GCM_INTERACTIVE": "never",
-    "SSH_ASKPASS": "false",  # the program of that name, which answers no
-    "SSH_ASKPASS_REQUIRE": "force",
-}
-"""What keeps git, its credential managers and ssh from asking for passwords."""
 _HEAD = re.compile(r"ref: refs/heads/(\S+)\tHEAD")
 _USUAL = ("main", "master")
 
@@ -269,12 +262,6 @@ def _talk(repository: Repository, remote: str, *args: str) -> bytes:
 
 def spoken(repository: Repository, *args: str) -> tuple[int, str, str]:
     """Run git over the network; return its exit code and what it said on stdout and stderr."""
-    process = repository.start(*args, stdin=subprocess.DEVNULL, env=NEVER_ASK)
-    try:
-        out, err = process.communicate()
-    except BaseException:
-        process.kill()
-        process.wait()
-        raise
+    code, out, err = talk(repository, *args)
     said, told = (text.decode("utf-8", "surrogateescape") for text in (out, err))
-    return process.returncode, said, told
+    return code, said, told

@@ -1,0 +1,51 @@
+"""Git over a network: nobody is asked, and nothing is waited for beyond its time."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from gitml.errors import UnreachableError
+from gitml.store.git import open_repository
+from gitml.store.talking import talk
+
+
+@pytest.fixture
+def ssh(repo, git, tmp_path):
+    """Return ``ssh(script)``: what stands in for ssh, and answers the remote ``origin``."""
+    program = tmp_path / "ssh"
+
+    def make(script):
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+        git(repo, "config", "core.sshCommand", str(program))
+        git(repo, "config", "ssh.variant", "simple")
+        git(repo, "remote", "add", "origin", "somebody@host:repo.git")
+
+    return make
+
+
+def test_a_remote_that_says_nothing_is_given_up_with_all_that_was_started(repo, ssh, tmp_path):
+    ssh(f"echo $$ > {tmp_path}/pid; sleep 30; touch {tmp_path}/outlived")
+    repository = open_repository(repo)
+    repository.patience = time.monotonic() + 0.5
+    started = time.monotonic()
+    with pytest.raises(UnreachableError, match="took too long"):
+        talk(repository, "ls-remote", "origin")
+    assert time.monotonic() - started < 6
+    pid = int((tmp_path / "pid").read_text())
+    state = Path(f"/proc/{pid}/stat")
+    assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z"
+    repository.close()
+
+
+def test_what_speaks_to_a_remote_has_no_terminal_to_ask_on(repo, ssh, tmp_path):
+    ssh(f"cut -d' ' -f6,7 /proc/self/stat > {tmp_path}/session; exit 1")
+    repository = open_repository(repo)
+    code, _, _ = talk(repository, "ls-remote", "origin")
+    session, terminal = (tmp_path / "session").read_text().split()
+    assert (bool(code), int(session) == os.getsid(0), terminal) == (True, False, "0")
+    repository.close()
