@@ -17,7 +17,7 @@ FLOORS = {
     **dict.fromkeys(["registry", "reproduce", "sharing", "tracking"], 5),
     "query": 4,
     "store": 3,
-    **dict.fromkeys(["codec", "data", "lines", "records", "words"], 2),
+    **dict.fromkeys(["codec", "data", "lines", "records", "redact", "words"], 2),
     "model": 1,
     **dict.fromkeys(["errors", "names"], 0),
 }

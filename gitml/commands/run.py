@@ -111,10 +111,10 @@ def _begin(
     parent: str | None,
 ) -> Gathered:
     """State what is known before the command runs; raise `InputError` for flags that are wrong."""
+    from gitml.redact import mask_arguments
     from gitml.tracking import capture
     from gitml.tracking.child import script_in
     from gitml.tracking.gather import gather, record
-    from gitml.tracking.redact import mask_arguments
     from gitml.tracking.session import relative
 
     flags = replace(

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gitml.tracking.redact import strip_credentials
+from gitml.redact import strip_credentials
 
 if TYPE_CHECKING:
     from gitml.model import Artifact, Dataset, Json, Run, Source

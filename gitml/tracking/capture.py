@@ -23,12 +23,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from gitml import model
+from gitml import model, redact
 from gitml.errors import InputError
 from gitml.names import visible
-from gitml.tracking import redact
+from gitml.redact import strip_credentials as strip_credentials  # noqa: PLC0414
 from gitml.tracking.packages import requirements as requirements  # noqa: PLC0414 - a re-export
-from gitml.tracking.redact import strip_credentials as strip_credentials  # noqa: PLC0414
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from gitml.errors import GitmlError
 from gitml.names import visible
+from gitml.redact import strip_credentials
 from gitml.store import source
-from gitml.tracking.redact import strip_credentials
 
 if TYPE_CHECKING:
     from gitml.model import Json

@@ -12,7 +12,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from gitml.tracking.redact import strip_credentials
+from gitml.redact import strip_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from gitml.tracking import redact
+from gitml import redact
 
 URLS = {
     "https://user:pass@host/x": "https://host/x",
