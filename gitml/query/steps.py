@@ -1,0 +1,212 @@
+"""Where a series of numbers changes its level: a piecewise-constant fit.
+
+As airspeed velocity finds regressions of benchmarks: of all ways to cut the series
+into pieces the one is taken that minimizes the sum of absolute differences from each
+piece's median plus a price for each cut (the Potts functional; Friedrich et al. 2008,
+"Complexity penalized M-estimation"). Medians, because a single bad run must not bend
+a level; and a price found by an information criterion (4 ln n for each cut, against
+n ln of the mean difference that is left), because nobody knows the noise beforehand.
+
+Here the minimum is found level by level: between neighbours the fit either stays at
+its level or pays and goes to the best one. That takes time linear in the points times
+the levels, of which at most `_LEVELS` are tried, spread over the values and their ranks.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FEWEST = 8
+"""Points below which noise cannot be told from a change, and nothing is fitted."""
+SHORTEST = 3
+"""Points of a piece; fewer are outliers, unless they are the newest."""
+_LEVELS = 64
+_EXACT = 96
+"""Points up to which every value is tried as a level."""
+_RECENT = 512
+"""Points at the end that may each begin a piece; before them those at equal distances may."""
+_BLOCKS = 512
+_PRICE = 4.0
+"""What a cut costs, times ln n: asv's four degrees of freedom."""
+_FINEST = 32
+"""The noise is never taken to be less than this part of the smallest cut."""
+_ROUNDS = 5
+"""How often outliers are taken out at most; a series that needs more has no levels."""
+
+
+class Step(NamedTuple):
+    """A piece of a series in which its level stays."""
+
+    start: int
+    """Its first point."""
+    end: int
+    """The point after its last."""
+    level: float
+    """The median of its points."""
+    spread: float
+    """The mean difference of its points from the level."""
+
+
+def fit(values: Sequence[float]) -> list[Step]:
+    """Return the pieces of a series of finite numbers, in order and without gaps.
+
+    Fewer than `FEWEST` points are one piece. What differs for fewer than `SHORTEST`
+    points, and is not the newest, is an outlier: it belongs to the piece before it,
+    or to the first, and does not count in its level.
+    """
+    kept = list(range(len(values)))
+    ends = [len(kept)]
+    for _ in range(_ROUNDS):
+        ends = _cuts([values[at] for at in kept])
+        short = {n for a, b in _pieces(ends[:-1]) if b - a < SHORTEST for n in range(a, b)}
+        if not short:
+            break
+        kept = [place for n, place in enumerate(kept) if n not in short]
+    else:
+        ends = [len(kept)]
+    places = [*(kept[end] for end in ends[:-1]), len(values)]
+    if len(kept) < len(values) and not _holds(values, kept, places):
+        kept, ends, places = list(range(len(values))), [len(values)], [len(values)]
+    steps = []
+    for (a, b), (start, end) in zip(_pieces(ends), _pieces(places), strict=True):
+        if start < end:
+            held = sorted(values[at] for at in kept[a:b])
+            level = median(held)
+            spread = sum([abs(v - level) / len(held) for v in held])
+            steps.append(Step(start, end, level, spread))
+    return steps
+
+
+def median(ordered: Sequence[float]) -> float:
+    """Return the median of values in order, of which there is at least one."""
+    half = len(ordered) // 2
+    if len(ordered) % 2:
+        return ordered[half]
+    middle = (ordered[half - 1] + ordered[half]) / 2
+    return middle if math.isfinite(middle) else ordered[half - 1] / 2 + ordered[half] / 2
+
+
+def _holds(values: Sequence[float], kept: Sequence[int], ends: Sequence[int]) -> bool:
+    """Say whether the pieces explain a series with its outliers, held within the rest."""
+    rest = [values[at] for at in kept]
+    low, high = min(rest), max(rest)
+    held = _scaled([min(max(v, low), high) for v in values]) if low < high else []
+    return bool(held) and _criterion(held, ends) < _criterion(held, [len(held)])
+
+
+def _pieces(ends: Sequence[int]) -> list[tuple[int, int]]:
+    """Return (first point, point after the last) of each piece."""
+    return list(zip([0, *ends], ends, strict=False))
+
+
+def _scaled(values: Sequence[float]) -> list[float]:
+    """Return values that are not all alike between 0 and 1."""
+    low, high = min(values), max(values)
+    if not math.isfinite(high - low):
+        return _scaled([v / 4 for v in values])
+    return [(v - low) / (high - low) for v in values]
+
+
+def _cuts(values: Sequence[float]) -> list[int]:
+    """Return where the pieces end for which the criterion is the least."""
+    n = len(values)
+    best = [n]
+    if n < FEWEST or min(values) == max(values):
+        return best
+    grid = _Grid(_scaled(values))
+    least = _criterion(grid.values, best)
+    price, seen = grid.total, {n}
+    while price > grid.total / n:
+        price /= 2
+        ends = grid.cut(price)
+        # Cuts only get more as they get cheaper, so that a known number is a known answer.
+        if len(ends) in seen:
+            continue
+        seen.add(len(ends))
+        found = _criterion(grid.values, ends)
+        if found < least:
+            best, least = ends, found
+    return best
+
+
+def _criterion(values: Sequence[float], ends: Sequence[int]) -> float:
+    """Return n ln of the noise that is left, and what the cuts cost.
+
+    A level takes up two points' worth of freedom, so that many short pieces cannot
+    make the noise vanish.
+    """
+    n = len(values)
+    free = n - 2 * len(ends)
+    if free <= 0:
+        return math.inf
+    pieces = [sorted(values[a:b]) for a, b in _pieces(ends)]
+    levels = [median(piece) for piece in pieces]
+    cuts = [abs(b - a) for a, b in pairwise(levels)]
+    noise = max(sum(map(_cost, pieces)) / free, min(cuts, default=0) / _FINEST)
+    return n * math.log(noise) + _PRICE * math.log(n) * len(cuts) if noise else math.inf
+
+
+def _cost(ordered: Sequence[float]) -> float:
+    """Return the sum of the differences from the median of values in order."""
+    half = len(ordered) // 2
+    return sum(ordered[-half:]) - sum(ordered[:half]) if half else 0.0
+
+
+class _Grid:
+    """A series between 0 and 1, and what each level costs in each place."""
+
+    def __init__(self, values: Sequence[float]) -> None:
+        self.values = values
+        n = len(values)
+        ordered = sorted(values)
+        self.total = _cost(ordered)
+        if n > _EXACT:
+            half = _LEVELS // 2
+            ranks = {ordered[(2 * at + 1) * n // _LEVELS] for at in range(half)}
+            ordered = list(ranks | {at / (half - 1) for at in range(half)})
+        levels = sorted(set(ordered))
+        old = max(n - _RECENT, 0)
+        self._begins = [*range(0, old, max(old // _BLOCKS, 1)), *range(old, n), n]
+        self._costs = [
+            [abs(values[a] - level) for level in levels]
+            if b - a == 1
+            else [sum([abs(v - level) for v in values[a:b]]) for level in levels]
+            for a, b in pairwise(self._begins)
+        ]
+
+    def cut(self, price: float) -> list[int]:
+        """Return where the pieces end if a cut costs this much."""
+        costs = [0.0] * len(self._costs[0])
+        begun = [0] * len(costs)
+        came = []
+        for at, more in enumerate(self._costs, 1):
+            costs = [cost + plus for cost, plus in zip(costs, more, strict=True)]
+            least = min(costs)
+            came.append(begun[costs.index(least)])
+            limit = least + price
+            if max(costs) > limit:
+                for nth, cost in enumerate(costs):
+                    if cost > limit:
+                        costs[nth], begun[nth] = limit, at
+        ends = []
+        at = len(came)
+        while at:
+            ends.append(self._begins[at])
+            at = came[at - 1]
+        return self._settled(ends[::-1])
+
+    def _settled(self, ends: list[int]) -> list[int]:
+        """Move each cut to where it is cheapest between the ends of its neighbours."""
+        for at in range(len(ends) - 1):
+            start, cut, end = ends[at - 1] if at else 0, ends[at], ends[at + 1]
+            one, other = (median(sorted(self.values[a:b])) for a, b in ((start, cut), (cut, end)))
+            held = self.values[start : end - 1]
+            lost = list(accumulate([abs(v - one) - abs(v - other) for v in held]))
+            if (least := min(lost)) < lost[cut - start - 1]:
+                ends[at] = start + lost.index(least) + 1
+        return ends
