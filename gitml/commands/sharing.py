@@ -55,7 +55,7 @@ def tell_push(session: Session, there: Where, done: Push, *, dry_run: bool) -> N
     for label, text in facts.items():
         screen.fact(label, text or None)
     moved = any(facts.values())
-    name = visible(there.name, 80)
+    name = there.said
     if not moved and not runs.refused:
         screen.line(f"{name} has everything.")
     elif dry_run:
@@ -99,7 +99,7 @@ def tell_pull(session: Session, there: Where, done: Pull, started: float) -> Non
     }
     for label, text in facts.items():
         screen.fact(label, text or None)
-    name = visible(there.name, 80)
+    name = there.said
     if any(facts.values()):
         screen.line(f"Pulled from {name} in {time.monotonic() - started:.2f} s.")
     elif not runs.rewound:
@@ -111,7 +111,7 @@ def tell_pull(session: Session, there: Where, done: Pull, started: float) -> Non
 def tell_rewound(session: Session, there: Where, done: Pull) -> None:
     """Say which ledgers went back, and that this was not taken."""
     slugs = ", ".join(sorted(done.runs.rewound))
-    name = visible(there.name, 80)
+    name = there.said
     one = len(done.runs.rewound) == 1
     session.say(
         f"On {name} the {'ledger' if one else 'ledgers'} {slugs} lost runs that were there; "

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gitml.errors import BeatenError, GitmlError, RemoteError, UnreachableError
 from gitml.names import TAGS, visible
+from gitml.redact import strip_credentials
 from gitml.store.failures import failure
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ _NO_KEY = (
 _NOT_THERE = (
     *("does not appear to be a git repository", "Repository not found", "repository not found"),
     *("ERROR: Repository", "not found: did you run git update-server-info", "error: 404"),
+    *("not valid: is this a git repository?", "no DAV locking support"),
+    *("/' not found", "access denied or repository not exported"),
 )
 _AWAY = (
     *("Could not resolve host", "Connection refused", "onnection timed out", "Failed to connect"),
@@ -48,9 +51,14 @@ class AtomicError(RemoteError):
     """A remote that cannot push several refs as one."""
 
 
+def said(remote: str) -> str:
+    """Return how messages call a remote: its name, or its URL without what is secret."""
+    return visible(strip_credentials(remote), 80)
+
+
 def transport_failure(remote: str, err: str, code: int) -> GitmlError:
     """Return the failure that git's words about a remote mean, where it named no ref."""
-    name = visible(remote, 80)
+    name = said(remote)
     if "does not support --atomic" in err:
         return AtomicError(f"{name} cannot push several refs as one.")
     if any(word in err for word in _NO_KEY):
@@ -60,7 +68,8 @@ def transport_failure(remote: str, err: str, code: int) -> GitmlError:
         )
     if any(word in err for word in _NOT_THERE):
         return UnreachableError(
-            f"{name} is not there: {_telling(err)}", hint="git remote -v shows its address"
+            f"{name} is not there: {_telling(err)}",
+            hint=f"git remote -v shows addresses; git ls-remote {name} whether it answers",
         )
     if "hung up unexpectedly" in err and (words := _last_words(err)):
         return UnreachableError(
@@ -71,7 +80,9 @@ def transport_failure(remote: str, err: str, code: int) -> GitmlError:
             f"{name} could not be reached: {_telling(err)}",
             hint=f"git ls-remote {name} shows whether it answers",
         )
-    return failure("with the remote", err, code)
+    found = failure("with the remote", err, code)
+    found.hint = found.hint or f"git ls-remote {name} shows whether it answers"
+    return found
 
 
 def rejection(remote: str, reasons: Mapping[str, str], err: str) -> GitmlError:
@@ -80,18 +91,20 @@ def rejection(remote: str, reasons: Mapping[str, str], err: str) -> GitmlError:
     ``reasons`` are git's, by ref. Where a remote says neither that somebody was
     first nor that it refuses, it is `BeatenError` too: trying again tells.
     """
+    name = said(remote)
     own = {ref: reason for ref, reason in reasons.items() if reason not in _ALONG}
     words = _remote_words(err)
     beaten = any(word in reason for reason in own.values() for word in _FIRST)
     if beaten or not own:
-        said = f" ({words})" if words and not beaten else ""
-        return BeatenError(f"Somebody else wrote to {visible(remote, 80)} first{said}.")
+        more = f" ({words})" if words and not beaten else ""
+        return BeatenError(f"Somebody else wrote to {name} first{more}.")
     if any(word in err for word in _LOCKED):
-        return BeatenError(f"Somebody else wrote to {visible(remote, 80)} first.")
+        return BeatenError(f"Somebody else wrote to {name} first.")
     ref, reason = next(iter(own.items()))
     told = f"{reason}: {words}" if words else reason
     return RemoteError(
-        f"{visible(remote, 80)} refuses {_what(own, ref)}: {visible(told, _WORDS)}", hint=_hint(own)
+        f"{name} refuses {_what(own, ref)}: {visible(told, _WORDS)}",
+        hint=_hint(own),
     )
 
 
@@ -136,4 +149,4 @@ def _telling(err: str) -> str:
     words = (*_NO_KEY, *_NOT_THERE, *_AWAY)
     best = next((line for word in words for line in lines if word in line), "no word")
     best = best.removeprefix("fatal: ").removeprefix("remote: ").removeprefix("error: ")
-    return visible(best, _WORDS)
+    return visible(strip_credentials(best), _WORDS)

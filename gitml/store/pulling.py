@@ -19,7 +19,7 @@ from gitml.errors import UsageError
 from gitml.names import EXPERIMENTS, RUNS, did_you_mean, is_run_id, remote_ref, visible
 from gitml.store import live
 from gitml.store.git import RefUpdate
-from gitml.store.hosts import transport_failure
+from gitml.store.hosts import said, transport_failure
 from gitml.store.joining import join_ledgers, relations
 from gitml.store.ledger import move_refs, purged_among, read_ledgers
 from gitml.store.remote import registry_remote, spoken
@@ -45,6 +45,11 @@ class Where(NamedTuple):
     """The remote's name; of a URL ``url-`` and eight digits of its SHA-256."""
     address: str
     """What git is given: the name, or the URL."""
+
+    @property
+    def said(self) -> str:
+        """How messages call it: the name, or the URL without what is secret."""
+        return said(self.address)
 
     def ref(self, rest: str) -> str:
         """Return where a ref of it is remembered; ``rest`` is ``runs/…``."""
@@ -122,7 +127,7 @@ def _fetch(repository: Repository, there: Where, done: Pulled, *, accept_rewind:
     code, _, err = spoken(repository, *_FETCH, there.address, *specs)
     refused = set(_REWOUND.findall(err))
     if code and not refused:
-        raise transport_failure(there.name, err, code)
+        raise transport_failure(there.address, err, code)
     after = repository.refs(runs, ledgers)
     for ref, oid in after.items():
         if ref.startswith(runs) and before.get(ref) != oid:

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 from gitml import names
 from gitml.errors import BeatenError, RemoteError
-from gitml.names import EXPERIMENTS, RUNS, SOURCE, SOURCES, is_run_id, visible
+from gitml.names import EXPERIMENTS, RUNS, SOURCE, SOURCES, is_run_id
 from gitml.store.git import RefUpdate
 from gitml.store.hosts import transport_failure
 from gitml.store.joining import join_sources, relations
 from gitml.store.ledger import move_refs, purged_among, read_ledgers
 from gitml.store.pulling import pull_runs
-from gitml.store.remote import is_ahead, rejected, spoken
+from gitml.store.remote import is_ahead, is_race, rejected, spoken
 from gitml.store.settled import settled
 from gitml.store.write import TRIES, Change, commit_runs, locate
 
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 BATCH = 1_000
 """Refs named on one command line."""
 DELETED_AT_ONCE = 500
+RACES = 5
+"""How often a ref is pushed again that somebody else was writing."""
 _PUSH = (
     *("-c", "pack.useSparse=false", "push", "--porcelain", "--no-verify", "--no-follow-tags"),
     "--recurse-submodules=no",
@@ -73,13 +75,14 @@ def push_runs(  # noqa: PLR0913 - what a push may be told
     now: int,
     source: bool = True,
     ids: Collection[str] | None = None,
+    trees: Collection[str] = (),
     dry_run: bool = False,
     refs: Mapping[str, str] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Pushed:
     """Send runs, ledgers and, with ``source``, the code to a remote.
 
-    With ``ids`` just those hot runs, as workers do, and whatever source is not there yet.
+    With ``ids`` just those hot runs, as workers do, and of source what ``trees`` name.
     ``refs`` are those of `listed_for`, as just listed.
 
     Raises `BeatenError` when others won `TRIES` times in a row, and `RemoteError`
@@ -89,19 +92,23 @@ def push_runs(  # noqa: PLR0913 - what a push may be told
     done = Pushed()
     for number in range(TRIES):
         known = dict(refs if refs is not None and not number else listed_for(repository, there))
-        plan = _plan(repository, there, done, known, source=source, ids=ids)
+        plan = _plan(repository, there, done, known, source=source, ids=ids, trees=trees)
         if dry_run:
             _tell(done, plan)
             return done
-        behind = _send(repository, there, plan, done, known, progress)
-        if not behind:
+        behind, raced = _send(repository, there, plan, done, known, progress)
+        if number >= RACES:  # nobody pushes the same for so long: it is refused
+            done.refused |= raced
+            raced = {}
+        if not behind and not raced:
             if ids is None:
                 _let_go_there(repository, there, done, known)
             return done
         time.sleep(random.uniform(0, 0.05 * 2 ** min(number, 6)))  # noqa: S311 - jitter
-        _catch_up(repository, there, behind, committer=committer, now=now)
+        if behind:
+            _catch_up(repository, there, behind, committer=committer, now=now)
     raise BeatenError(
-        f"Others wrote to {visible(there.name, 80)} first, {TRIES} times in a row.",
+        f"Others wrote to {there.said} first, {TRIES} times in a row.",
         hint="gitml push again; what arrived stays, and nothing here is lost",
     )
 
@@ -120,6 +127,7 @@ def _plan(
     *,
     source: bool,
     ids: Collection[str] | None,
+    trees: Collection[str],
 ) -> _Plan:
 
     def lacking(place: str) -> dict[str, str]:
@@ -135,17 +143,10 @@ def _plan(
     hot = {ref: oid for ref, oid in lacking(RUNS).items() if is_run_id(ref.removeprefix(RUNS))}
     if ids is not None:
         hot = {ref: oid for ref, oid in hot.items() if ref.removeprefix(RUNS) in ids}
-        return _Plan(hot=hot, sources=lacking(SOURCE) if source else {}, ledgers={})
-    ledgers = lacking(EXPERIMENTS)
-    pairs = [
-        (oid, refs.get(there.ref(r.removeprefix("refs/gitml/")))) for r, oid in ledgers.items()
-    ]
-    stands = relations(repository, pairs)
-    ledgers = {
-        ref: oid
-        for (ref, oid), stand in zip(ledgers.items(), stands, strict=True)
-        if stand != "behind"
-    }
+        own = {names.source_ref(tree) for tree in trees} if source else set()
+        code = {ref: oid for ref, oid in lacking(SOURCE).items() if ref in own}
+        return _Plan(hot=hot, sources=code, ledgers={})
+    ledgers = not_behind(lacking(EXPERIMENTS))
     sources = {**lacking(SOURCE), **lacking(SOURCES)} if source else {}
     return _Plan(hot=hot, sources=sources, ledgers=ledgers)
 
@@ -163,23 +164,30 @@ def _send(
     done: Pushed,
     known: dict[str, str],
     progress: Callable[[int, int], None] | None,
-) -> dict[str, str]:
-    """Push all that the plan says; return what the remote has that we have not, by ref."""
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Push all that the plan says; return (what the remote is ahead in, what just moved there).
+
+    The second is what somebody wrote in the same moment, such as the source that many workers
+    have, with the remote's reason by ref.
+    """
     everything = [*plan.sources.items(), *plan.hot.items(), *plan.ledgers.items()]
     behind: dict[str, str] = {}
+    raced: dict[str, str] = {}
     for start in range(0, len(everything), BATCH):
         batch = dict(everything[start : start + BATCH])
         arrived, refused = _push(repository, there, [f"{oid}:{ref}" for ref, oid in batch.items()])
         for ref, reason in refused.items():
             if is_ahead(reason):
                 behind[ref] = batch[ref]
+            elif is_race(reason):
+                raced[ref] = reason
             else:
                 done.refused[ref] = reason
         _remember(repository, there, {r: batch[r] for r in arrived if r in batch}, known)
         _count(done, [ref for ref, news in arrived.items() if news])
         if progress is not None:
             progress(min(start + BATCH, len(everything)), len(everything))
-    return behind
+    return behind, raced
 
 
 def _push(
@@ -192,7 +200,7 @@ def _push(
     code, out, err = spoken(repository, *_PUSH, *leases, there.address, *specs)
     refused = rejected(out)
     if code and not refused:
-        raise transport_failure(there.name, err, code)
+        raise transport_failure(there.address, err, code)
     arrived: dict[str, bool] = {}
     for line in out.splitlines():
         flag, tab, rest = line.partition("\t")
@@ -237,11 +245,14 @@ def _catch_up(
     """Fetch and join what others pushed meanwhile: ledgers, hot runs of ours, sources."""
     pull_runs(repository, there)
     ids = [ref.removeprefix(RUNS) for ref in behind if ref.startswith(RUNS)]
-    still = repository.refs(RUNS)
+    refs = repository.refs(RUNS, there.ref("runs/"))
+    pairs = [(refs.get(names.run_ref(i)), refs.get(there.ref(f"runs/{i}"))) for i in ids]
     changes = [
         Change(run_id=run_id, bases=locate(repository, run_id))
-        for run_id in ids
-        if names.run_ref(run_id) in still
+        for run_id, (ours, theirs), stand in zip(
+            ids, pairs, relations(repository, pairs), strict=True
+        )
+        if ours is not None and theirs is not None and stand == "apart"
     ]
     commit_runs(repository, changes, committer=committer, now=now)
     if SOURCES in behind:
@@ -253,7 +264,7 @@ def _join_sources(repository: Repository, there: Where) -> None:
     command = ("fetch", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--refmap=")
     code, _, err = spoken(repository, *command, there.address, f"+{SOURCES}:{place}")
     if code:
-        raise transport_failure(there.name, err, code)
+        raise transport_failure(there.address, err, code)
     refs = repository.refs(SOURCES, place)
     ours, theirs = refs.get(SOURCES), refs.get(place)
     (stand,) = relations(repository, [(ours, theirs)])
