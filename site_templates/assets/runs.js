@@ -43,9 +43,14 @@ gitml.runs = (function () {
       const values = kinds.has(kind) ? kinds.get(kind).get(name) : undefined;
       return values ? at => real(values[at]) : null;
     }
+    // A key as expressions spell it: params."learning-rate".
+    function full(key) {
+      const dot = key.indexOf('.'), name = key.slice(dot + 1);
+      return dot < 0 ? key : key.slice(0, dot + 1) + (/^[A-Za-z_]\w*(\.\w+)*$/.test(name) ? name : '"' + name.replace(/"/g, '""') + '"');
+    }
     const names = { metrics: [...metrics.keys()], params: [...kinds.get('params').keys()], tags: [...kinds.get('tags').keys()] };
     return {
-      column, count: data.count, commits: new Map(Object.entries(data.commits)), curve: data.curve,
+      column, count: data.count, full, commits: new Map(Object.entries(data.commits)), curve: data.curve,
       goal: name => new Map(Object.entries(data.goals)).get(name) || 'max', ids, keys, leading: data.leading, names, numbers,
       recorded: (metric, at) => metrics.get(metric).last[at] !== null,
     };

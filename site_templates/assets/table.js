@@ -97,36 +97,6 @@
     return element('th', { scope: 'col', class: look, title: text, 'aria-sort': by }, key === 'spark' ? text : element('button', { type: 'button', 'data-k': key }, text));
   }
 
-  function matching() {
-    const said = $('#qsaid');
-    said.className = 'said js';
-    said.textContent = '';
-    $('#q').removeAttribute('aria-invalid');
-    let test = () => true;
-    if (where.trim()) {
-      try {
-        test = gitml.where(where, runs);
-      } catch (problem) {
-        if (/^[\w\s./@:-]+$/.test(where) && !/[<>=]|\b(and|or|not|like|in|is)\b/i.test(where)) {
-          const word = where.trim().toLowerCase();
-          const texts = ['name', 'experiment', 'branch', ...runs.names.tags.map(n => 'tags.' + n)].map(key => runs.column(key));
-          test = at => runs.ids[at].startsWith(word) || texts.some(get => String(get(at) || '').toLowerCase().includes(word));
-          said.textContent = 'Names, experiments, branches and tags with “' + where.trim() + '”';
-        } else {
-          said.className = 'said js bad';
-          said.textContent = problem.message;
-          $('#q').setAttribute('aria-invalid', 'true');
-          return null;
-        }
-      }
-    }
-    const states = runs.column('status'), named = runs.column('experiment'), found = [];
-    for (let at = 0; at < runs.count; at++) {
-      if ((status.size && !status.has(states(at))) || (experiment && named(at) !== experiment)) continue;
-      if (test(at)) found.push(at);
-    }
-    return found;
-  }
   // As gitml ls --sort: runs without a value come last, whichever way.
   function ordered(found) {
     const get = sort && runs.column(sort.replace(/^-/, ''));
@@ -141,7 +111,7 @@
     });
   }
   function draw() {
-    const found = matching();
+    const found = gitml.filter.rows(runs, { where, status, experiment });
     if (found !== null) view = ordered(found);
     const pages = Math.max(1, Math.ceil(view.length / PAGE));
     page = Math.min(Math.max(1, page), pages);
@@ -158,27 +128,7 @@
     $('#prev').disabled = page <= 1;
     $('#next').disabled = page >= pages;
     $('#ncols').textContent = columns.length;
-    chips();
-  }
-  function chips() {
-    const states = runs.column('status'), counts = new Map();
-    for (let at = 0; at < runs.count; at++) counts.set(states(at), (counts.get(states(at)) || 0) + 1);
-    const made = [];
-    if (counts.size > 1) for (const [state, count] of [...counts].sort()) {
-      const chip = element('button', { class: 'btn chip', type: 'button', 'aria-pressed': String(status.has(state)) }, state + ' ', element('b', {}, count.toLocaleString('en-US')));
-      chip.addEventListener('click', () => { status.has(state) ? status.delete(state) : status.add(state); page = 1; changed(true); });
-      made.push(chip);
-    }
-    const names = [...new Set(Array.from({ length: runs.count }, (_, at) => runs.column('experiment')(at)))].sort();
-    if (names.length > 1) {
-      const picked = element('select', { class: 'field', 'aria-label': 'Experiment' }, element('option', { value: '' }, 'every experiment'), ...names.map(name => element('option', { value: name }, name)));
-      picked.value = experiment;
-      picked.addEventListener('change', () => { experiment = picked.value; page = 1; changed(true); });
-      made.push(picked);
-    }
-    const focused = [...$('#chips').children].indexOf(document.activeElement);
-    $('#chips').replaceChildren(...made);
-    if (focused >= 0 && made[focused]) made[focused].focus();
+    gitml.filter.chips(runs, { status, experiment }, picked => { experiment = picked.experiment; page = 1; changed(true); });
   }
   function sheet() {
     const word = $('#colq').value.toLowerCase();
