@@ -19,7 +19,7 @@ from gitml.store.remote import asked_branch, protected_branch
 from gitml.store.shared import fetch_registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Mapping
 
     from gitml.store.git import Repository
     from gitml.tracking.settings import Settings
@@ -56,11 +56,10 @@ def push(
     by: str,
     now: int,
     settings: Settings,
-    ids: Collection[str] | None = None,
     dry_run: bool = False,
     progress: Progress | None = None,
 ) -> Push:
-    """Send what the remote lacks; with ``ids`` those runs alone, with what they need.
+    """Send what the remote lacks.
 
     Raises `RemoteError`, `BeatenError`; what arrived by then stays there, and the
     next push sends the rest.
@@ -73,14 +72,13 @@ def push(
         committer=by,
         now=now,
         source=settings.push_source,
-        ids=ids,
         dry_run=dry_run,
         refs=refs,
         progress=progress,
     )
     done = Push(runs=runs, large=large)
     apart = _models_apart(refs, there)
-    if ids is None and apart and there.name == there.address:
+    if apart and there.name == there.address:
         context = replace(open_context(repository, by=by, now=now), remote=there.name)
         for one in () if dry_run else publish(repository, None, context):
             done.models += [f"{v.version.slug}@{v.version.name}" for v in one.versions]

@@ -235,6 +235,11 @@ def is_ahead(reason: str) -> bool:
     return reason in {"non-fast-forward", "fetch first", "already exists", "needs force"}
 
 
+def is_race(reason: str) -> bool:
+    """Say whether a ref was not pushed because somebody wrote it in the same moment."""
+    return any(word in reason for word in ("failed to update ref", "cannot lock ref", "incorrect"))
+
+
 def _failed(remote: str, refused: Mapping[str, str], err: str, code: int) -> GitmlError:
     if not refused:
         return transport_failure(remote, err, code)

@@ -37,12 +37,21 @@ class ActiveRun:
     """
 
     def __init__(
-        self, recorder: Recorder, *, root: Path | None, on_end: Callable[[ActiveRun], None]
+        self,
+        recorder: Recorder,
+        *,
+        root: Path | None,
+        on_end: Callable[[ActiveRun], None],
+        push: bool | str = False,
     ) -> None:
-        """Wrap a recorder; ``root`` is the top of the user's repository."""
+        """Wrap a recorder; ``root`` is the top of the user's repository.
+
+        ``push`` says whether, or to which remote, the run is pushed when it has ended.
+        """
         self._recorder = recorder
         self._root = root
         self._on_end = on_end
+        self._push = push
         self._sampler: Sampler | None = None
         self._models: set[str] = set()
         self.registered: tuple[ModelVersion, ...] = ()
@@ -215,9 +224,10 @@ class ActiveRun:
     def end(self, status: str = "finished") -> Run | None:
         """End the run with a status and return it as committed.
 
-        Then models that were logged with a name are registered. Raises a `GitmlError`
-        if it cannot be committed; everything logged stays safe, and ``gitml pack``
-        commits it. One that is committed stays so if registering fails.
+        Then it is pushed, if that was wished (a push that fails is warned of, and leaves
+        the run safe), and models that were logged with a name are registered. Raises a
+        `GitmlError` if it cannot be committed; everything logged stays safe, and ``gitml
+        pack`` commits it. One that is committed stays so if registering fails.
         """
         if status not in names.STATUSES:
             raise InputError(
@@ -225,13 +235,38 @@ class ActiveRun:
                 hint=f"Use one of {', '.join(names.STATUSES)}.",
             )
         try:
-            if self._sampler is not None:
-                self._sampler.stop()
-            ended = self._recorder.end(status)
+            ended = self.commit(status)
+            self._share(ended)
             self._register(ended)
             return ended
         finally:
             self._on_end(self)
+
+    def commit(self, status: str) -> Run | None:
+        """End the run as `end` does, and leave what follows to `end`."""
+        if self._sampler is not None:
+            self._sampler.stop()
+        return self._recorder.end(status)
+
+    def _share(self, ended: Run | None) -> None:
+        """Push the run, where it ends here and that was wished."""
+        recorder = self._recorder
+        if ended is None or self._push is False or recorder.owner_pid != os.getpid():
+            return
+        from gitml.sharing.autopush import push_ended
+
+        wish, self._push = self._push, False  # once
+        try:
+            push_ended(
+                recorder.repository,
+                ended,
+                wish,
+                by=author(recorder.repository),
+                now=now_ms(),
+                settings=recorder.settings,
+            )
+        except GitmlError as problem:
+            warnings.warn(f"gitml: {problem.message} {problem.hint}.", stacklevel=3)
 
     def _register(self, ended: Run | None) -> None:
         """Register the models that were logged with a name, where the run ends here."""

@@ -78,6 +78,7 @@ def start_run(  # noqa: PLR0913 - a run may be given all of these
     tags: Mapping[str, object] | None = None,
     note: str | None = None,
     system_metrics: bool | float = False,
+    push: bool | str | None = None,
     repo: str | os.PathLike[str] | None = None,
 ) -> ActiveRun:
     """Start a run, or go on with one, and make it this thread's active run.
@@ -86,6 +87,8 @@ def start_run(  # noqa: PLR0913 - a run may be given all of these
     ``default``. ``run_id`` (an id, a prefix of one, or a name) resumes a run.
     ``nested`` makes the active run the parent; ``parent`` names another one.
     ``system_metrics`` samples CPU, memory and GPU every ten (or so many) seconds.
+    ``push`` sends the run to the usual remote, or to the one it names, when it has ended;
+    by default ``GITML_AUTOPUSH`` says so (``1``, or a remote).
     Inside ``gitml run`` the program's first run is the one that ``gitml run``
     began, and further ones are part of it. Processes that find the id of a run in
     ``GITML_RUN_ID`` join it too, and leave its end to the one that began it.
@@ -104,6 +107,7 @@ def start_run(  # noqa: PLR0913 - a run may be given all of these
             names.check_name(text, what)
     store, code = find_store(repo)
     try:
+        wish = _wish(store, push)
         settings = read_settings(code.work_tree if code is not None else store.work_tree)
         if run_id is not None:
             recorder = _resume(store, run_id, settings)
@@ -112,7 +116,8 @@ def start_run(  # noqa: PLR0913 - a run may be given all of these
     except BaseException:
         store.close()
         raise
-    run = ActiveRun(recorder, root=code.work_tree if code is not None else None, on_end=_forget)
+    top = code.work_tree if code is not None else None
+    run = ActiveRun(recorder, root=top, on_end=_forget, push=wish)
     try:
         _first_words(run, params, tags, note)
         if system_metrics:
@@ -126,6 +131,19 @@ def start_run(  # noqa: PLR0913 - a run may be given all of these
         _stack().append(run)
     _hook()
     return run
+
+
+def _wish(store: Repository, push: bool | str | None) -> bool | str:
+    """Return whether to push, and where to; raise `UsageError` for a remote that is none."""
+    said = capture.variable("GITML_AUTOPUSH") if push is None else None
+    if said is None and not push:
+        return False
+    from gitml.sharing.autopush import remote_of, wished  # what few runs need
+
+    if push is None:
+        return wished(said)  # of a remote that is none the end of the run tells
+    remote_of(store, push)
+    return push
 
 
 def _join_or_begin(
@@ -326,9 +344,7 @@ def _terminated(number: int, frame: FrameType | None) -> None:
         # Not a threading.Timer, whose locks the interrupted code may hold as well.
         _thread.start_new_thread(_send_again, (os.getpid(), number))
         return
-    for run in reversed(list(_ACTIVE)):
-        with contextlib.suppress(Exception):
-            run.end("killed")
+    _end_in_order("killed")
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
 
@@ -351,8 +367,22 @@ def _end_all() -> None:
     if logged not in {None, _logged()}:  # somebody caught the exit, and the program went on
         error = None
     status = status_of(error)
-    for run in reversed(list(_ACTIVE)):
-        try:
-            run.end(status)
-        except GitmlError as error:
-            warnings.warn(f"gitml: {error.message} gitml pack commits the run later.", stacklevel=1)
+    _end_in_order(status)
+
+
+def _end_in_order(status: str) -> None:
+    """End all runs, inner ones first: every one is committed before one is pushed."""
+    runs = list(reversed(_ACTIVE))
+    for end in (ActiveRun.commit, ActiveRun.end):
+        for run in runs:
+            try:
+                end(run, status)
+            except GitmlError as error:
+                _warn(f"{error.message} gitml pack commits the run later.")
+            except Exception as error:  # noqa: BLE001 - the others are to be ended too
+                _warn(str(error))
+
+
+def _warn(text: str) -> None:
+    with contextlib.suppress(UserWarning):  # which -W error raises: the others are to be ended
+        warnings.warn(f"gitml: {text}", stacklevel=1)
