@@ -140,9 +140,18 @@ def _plan(
             and ref not in done.refused
         }
 
+    def not_behind(lacked: Mapping[str, str]) -> dict[str, str]:
+        """Leave out what the remote has gone on from: joining it again would never end."""
+        pairs = [(o, refs.get(there.ref(r.removeprefix("refs/gitml/")))) for r, o in lacked.items()]
+        stands = relations(repository, pairs)
+        kept = zip(lacked.items(), stands, strict=True)
+        return {ref: oid for (ref, oid), stand in kept if stand != "behind"}
+
     hot = {ref: oid for ref, oid in lacking(RUNS).items() if is_run_id(ref.removeprefix(RUNS))}
     if ids is not None:
         hot = {ref: oid for ref, oid in hot.items() if ref.removeprefix(RUNS) in ids}
+    hot = not_behind(hot)
+    if ids is not None:
         own = {names.source_ref(tree) for tree in trees} if source else set()
         code = {ref: oid for ref, oid in lacking(SOURCE).items() if ref in own}
         return _Plan(hot=hot, sources=code, ledgers={})
