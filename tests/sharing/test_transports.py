@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -168,7 +169,10 @@ def test_what_is_not_a_git_host_is_told(hosts, hub, clone):
 
         def answer():
             while not stop.is_set():
-                connection, _ = server.accept()
+                try:
+                    connection, _ = server.accept()
+                except OSError:  # the server is closed
+                    return
                 with connection:
                     connection.recv(4096)
                     connection.sendall(
@@ -176,9 +180,12 @@ def test_what_is_not_a_git_host_is_told(hosts, hub, clone):
                         b"Content-Length: 13\r\nConnection: close\r\n\r\n<html></html>"
                     )
 
-        thread = threading.Thread(target=answer, daemon=True)
+        thread = threading.Thread(target=answer)
         thread.start()
         said = gitml("push", f"http://127.0.0.1:{server.getsockname()[1]}/hub.git", code=9)
         stop.set()
+        with contextlib.suppress(OSError):
+            socket.create_connection(server.getsockname(), 1).close()
+        thread.join(10)
     assert "hint:" in said.err
     assert "Traceback" not in said.err
