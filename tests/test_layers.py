@@ -23,6 +23,7 @@ FLOORS = {
 }
 DOORS = {  # library: the modules (or folders) that may import it
     "click": ["gitml.cli", "gitml.commands"],
+    "fsspec": ["gitml.store.cloud"],
     "git": ["gitml.store.git"],
     "jinja2": ["gitml.site.render"],
     "mlflow": ["gitml.importers.mlflow", "gitml.plugins.mlflow"],

@@ -1,24 +1,34 @@
-"""Large files to a remote: what is here, what is known to be there, what goes."""
+"""Large files to where they are shared: what is here, what is known to be there, what goes.
+
+They are shared at the address of ``artifacts.remote`` if there is one, else by git-lfs
+at the git remote.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitml.store import lfs
+from gitml.store.bucket import open_bucket
+from gitml.store.transfer import Content, send
+from gitml.tracking.settings import artifacts_remote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
 
     from gitml.store.git import Repository
     from gitml.store.pulling import Where
     from gitml.tracking.settings import Settings
 
+    Progress = Callable[[int, int], None]
+
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 AT_ONCE = 100
-"""Files sent between two reports of progress."""
+"""Files sent by git-lfs between two reports of progress."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,14 +41,22 @@ class Sent:
     """Their bytes."""
 
 
-def waiting(repository: Repository, there: Where) -> dict[str, int]:
-    """Return bytes by SHA-256 of the large files here that are not known to be there."""
-    known = _known(repository, there)
+def kept(repository: Repository) -> dict[str, int]:
+    """Return bytes by SHA-256 of the large files that runs and versions here brought along."""
     found = {}
     for path in sorted((repository.home / "objects").glob("??/*")):
-        if _SHA256.fullmatch(path.name) and path.name not in known:
+        if _SHA256.fullmatch(path.name):
             found[path.name] = path.stat().st_size
     return found
+
+
+def waiting(repository: Repository, there: Where) -> dict[str, int]:
+    """Return bytes by SHA-256 of the large files here that are not known to be shared.
+
+    Known is what was noted when it arrived, at ``artifacts.remote`` or else at ``there``.
+    """
+    known = noted(repository, place_name(artifacts_remote(repository), there.name))
+    return {sha256: size for sha256, size in kept(repository).items() if sha256 not in known}
 
 
 def send_large(
@@ -46,42 +64,99 @@ def send_large(
     there: Where,
     settings: Settings,
     *,
+    only: Collection[str] | None = None,
     dry_run: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Sent:
-    """Send the large files that are not known to be there; raise `RemoteError`.
+    """Send the large files that are not known to be shared, or of these ``only`` some.
 
-    What arrived is remembered, file by file, so a push that is broken off goes on
-    where it was.
+    Raises `RemoteError`, and `DamagedError` where a copy, here or there, is not what it should be.
+
+    What arrived is noted, file by file, so a push that is broken off goes on where it was.
+    ``progress`` is told of bytes.
     """
     files = waiting(repository, there) if settings.push_large else {}
+    if only is not None:
+        files = {sha256: size for sha256, size in files.items() if sha256 in only}
     if files and not dry_run:
-        names = list(files)
-        for start in range(0, len(names), AT_ONCE):
-            part = names[start : start + AT_ONCE]
-            lfs.upload(repository, there.address, part)
-            remember(repository, there, part)
-            if progress is not None:
-                progress(min(start + AT_ONCE, len(names)), len(names))
+        _send(repository, there.name, there.address, files, progress)
     return Sent(count=len(files), size=sum(files.values()))
 
 
-def remember(repository: Repository, there: Where, contents: Iterable[str]) -> None:
-    """Note that the remote has these contents."""
-    place = _list(repository, there)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with place.open("a", encoding="ascii", newline="\n") as file:
-        file.writelines(f"{sha256}\n" for sha256 in contents)
+def upload(repository: Repository, remote: str, contents: Iterable[str]) -> None:
+    """Send those contents that are on this machine before refs that name them are pushed.
+
+    Raises `RemoteError`, and what `send` raises.
+    """
+    here = kept(repository)
+    files = {sha256: here[sha256] for sha256 in contents if sha256 in here}
+    known = noted(repository, place_name(artifacts_remote(repository), remote))
+    if files := {sha256: size for sha256, size in files.items() if sha256 not in known}:
+        _send(repository, remote, remote, files, None)
 
 
-def _known(repository: Repository, there: Where) -> set[str]:
+def _send(
+    repository: Repository,
+    name: str,
+    address: str,
+    files: dict[str, int],
+    progress: Progress | None,
+) -> None:
+    bucket = artifacts_remote(repository)
+    place = place_name(bucket, name)
+    if bucket is not None:
+        contents = [Content(sha256=sha256, size=size) for sha256, size in files.items()]
+        send(
+            repository,
+            open_bucket(bucket),
+            contents,
+            done=lambda content, _: note(repository, place, [content.sha256]),
+            progress=progress,
+        )
+        return
+    listed, moved = list(files), 0
+    for start in range(0, len(listed), AT_ONCE):
+        part = listed[start : start + AT_ONCE]
+        lfs.upload(repository, address, part)
+        note(repository, place, part)
+        moved += sum(files[sha256] for sha256 in part)
+        if progress is not None:
+            progress(moved, sum(files.values()))
+
+
+def place_name(bucket: str | None, remote: str) -> str:
+    """Return what the notes of a place are kept under: those of a bucket, else of a remote."""
+    if bucket is None:
+        return remote.replace("/", "%2F")
+    return f"bucket-{hashlib.sha256(bucket.encode()).hexdigest()[:8]}"
+
+
+def note(repository: Repository, place: str, contents: Iterable[str]) -> None:
+    """Note that a place has these contents."""
+    file = _list(repository, place)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a", encoding="ascii", newline="\n") as stream:
+        stream.writelines(f"{sha256}\n" for sha256 in contents)
+
+
+def forget(repository: Repository, place: str, contents: Iterable[str]) -> None:
+    """Take back that a place has these contents, so that the next push asks again."""
+    left = noted(repository, place) - {*contents}
+    file = _list(repository, place)
+    if file.exists():
+        part = file.with_suffix(".new")
+        part.write_text("".join(f"{s}\n" for s in sorted(left)), encoding="ascii", newline="\n")
+        part.replace(file)
+
+
+def noted(repository: Repository, place: str) -> set[str]:
     """Return what was noted; a line that a crash cut short counts for nothing."""
     try:
-        lines = _list(repository, there).read_text(encoding="ascii", errors="replace").split("\n")
+        lines = _list(repository, place).read_text(encoding="ascii", errors="replace").split("\n")
     except FileNotFoundError:
         return set()
     return {line for line in lines if _SHA256.fullmatch(line)}
 
 
-def _list(repository: Repository, there: Where) -> Path:
-    return repository.home / "uploaded" / f"{there.name.replace('/', '%2F')}.txt"
+def _list(repository: Repository, place: str) -> Path:
+    return repository.home / "uploaded" / f"{place}.txt"

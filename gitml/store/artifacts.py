@@ -58,6 +58,21 @@ def kept_path(repository: Repository, sha256: str) -> Path:
     return repository.home / "objects" / sha256[:2] / sha256
 
 
+def here(repository: Repository, sha256: str) -> Path | None:
+    """Return where a large content lies on this machine, None if it does not."""
+    places = (lfs_path(repository, sha256), kept_path(repository, sha256))
+    return next((place for place in places if place.is_file()), None)
+
+
+def digest_of(file: Path, algorithm: str = "sha256") -> str:
+    """Return the hex digest of a file's content; raises `OSError`."""
+    digest = hashlib.new(algorithm, usedforsecurity=algorithm == "sha256")
+    with file.open("rb") as reader:
+        while chunk := reader.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
 def media_type(path: str) -> str | None:
     """Return the media type that a name suggests."""
     known = {".md": "text/markdown", ".yaml": "application/yaml", ".yml": "application/yaml"}
@@ -110,18 +125,36 @@ def keep_large(repository: Repository, copy: Path, sha256: str) -> None:
             copy.unlink()
         else:
             _move(copy, place)
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileExistsError):
-            try:
-                os.link(place, kept)
-            except OSError as error:
-                if error.errno not in _NO_LINKS:
-                    raise
-                shutil.copyfile(place, kept)
+        _link(place, kept)
     except OSError as error:
         with contextlib.suppress(OSError):
             copy.unlink(missing_ok=True)
         raise StorageError(f"A large file cannot be kept: {error.strerror}: {place}") from None
+
+
+def keep_fetched(repository: Repository, sha256: str, size: int) -> bool:
+    """Link what git-lfs has fetched against pruning; say whether it came, in its size."""
+    place = lfs_path(repository, sha256)
+    try:
+        if place.stat().st_size != size:
+            return False
+        _link(place, kept_path(repository, sha256))
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise StorageError(f"A large file cannot be kept: {error.strerror}: {place}") from None
+    return True
+
+
+def _link(place: Path, kept: Path) -> None:
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        try:
+            os.link(place, kept)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            shutil.copyfile(place, kept)
 
 
 _NO_LINKS = {errno.EPERM, errno.EXDEV, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EACCES}
@@ -168,13 +201,12 @@ def large_chunks(repository: Repository, artifact: Artifact) -> Iterator[bytes]:
     sha256 = artifact.sha256 or ""
     if not re.fullmatch(r"[0-9a-f]{64}", sha256):
         raise DamagedError(f"The artifact {visible(artifact.path)} has no digest.")
-    for place in (lfs_path(repository, sha256), kept_path(repository, sha256)):
-        if place.is_file():
-            break
-    else:
+    place = here(repository, sha256)
+    if place is None:
         raise NotFoundError(
             f"The content of {visible(artifact.path)} is not on this machine.",
-            hint=f"git lfs fetch brings it where the host has it; its id is sha256:{sha256[:12]}",
+            hint=f"gitml artifacts get brings it from where it was pushed to; "
+            f"its id is sha256:{sha256[:12]}",
         )
     digest = hashlib.sha256()
     with place.open("rb") as file:

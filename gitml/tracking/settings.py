@@ -9,6 +9,7 @@ from gitml.codec import load_user_yaml
 from gitml.errors import InputError
 from gitml.names import check_name, check_stage, did_you_mean, visible
 from gitml.store.artifacts import INLINE_LIMIT, INLINE_MOST
+from gitml.store.bucket import check_address
 from gitml.store.source import FILE_LIMIT
 from gitml.tracking.capture import DEFAULT_VARIABLES
 
@@ -32,7 +33,9 @@ class Settings:
     goals: Mapping[str, str] = field(default_factory=dict)
     """``min`` or ``max`` by metric, where the name does not tell."""
     inline_limit: int = INLINE_LIMIT
-    """Bytes up to which an artifact is a git blob; larger ones go to git-lfs."""
+    """Bytes up to which an artifact is a git blob; larger ones lie outside of git."""
+    remote: str | None = None
+    """Where ``gitml push`` sends large files, if not to git-lfs (`gitml.store.bucket`)."""
     file_limit: int = FILE_LIMIT
     """Bytes of an untracked file that the source tree still takes along."""
     exclude: tuple[str, ...] = ()
@@ -75,6 +78,12 @@ def _inline(value: Any, key: str) -> int:
     return int(value)
 
 
+def _address(value: Any, key: str) -> str | None:
+    if value == "none":
+        return None
+    return check_address(_text(value, key), f"{key} in {FILE}")
+
+
 def _stages(value: Any, key: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
         raise _wrong(key, value, "a list of stages")
@@ -108,6 +117,7 @@ _KEYS: dict[str, tuple[str, Callable[[Any, str], Any]]] = {
     "experiment": ("experiment", _text),
     "goals": ("goals", _goals),
     "artifacts.inline_limit": ("inline_limit", _inline),
+    "artifacts.remote": ("remote", _address),
     "source.file_limit": ("file_limit", _count),
     "source.exclude": ("exclude", _texts),
     "environment.variables": ("variables", _texts),
@@ -141,6 +151,22 @@ def read_settings_at(repository: Repository, commit: str | None) -> Settings:
     if found is None or found.kind != "blob":
         return Settings()
     return parse_settings(load_user_yaml(found.data.decode("utf-8", "replace"), FILE))
+
+
+def artifacts_remote(repository: Repository) -> str | None:
+    """Return the address that large files of a repository go to and come from, or None.
+
+    It is ``git config gitml.artifactsRemote`` (``none`` is None), else what the settings
+    of the work tree say, or in a bare repository those of ``HEAD``. Raises `InputError`.
+    """
+    named = repository.config("gitml", "artifactsRemote")
+    if named is not None:
+        if named.lower() == "none":
+            return None
+        return check_address(named, "gitml.artifactsRemote")
+    if repository.work_tree is None:
+        return read_settings_at(repository, repository.resolve("HEAD^{commit}")).remote
+    return read_settings(repository.work_tree).remote
 
 
 def parse_settings(document: Any) -> Settings:

@@ -247,7 +247,7 @@ def test_what_is_not_here_is_found_out_before_anything_is_written(store, run, tm
     assert not artifacts.is_here(store, run.artifacts["out/model.bin"])
     with pytest.raises(NotFoundError, match="is not on this machine") as caught:
         artifacts.fetch(store, run, chosen, tmp_path / "two")
-    assert "git lfs fetch" in caught.value.hint
+    assert "gitml artifacts get" in caught.value.hint
     assert not (tmp_path / "two").exists()
     with pytest.raises(NotFoundError, match="was recorded and not copied") as caught:
         artifacts.fetch(store, run, artifacts.select(run, ["out/far"]), tmp_path / "two")

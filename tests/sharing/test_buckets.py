@@ -1,0 +1,292 @@
+"""Large files at artifacts.remote: a folder, and S3 as moto speaks it, on loopback."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+
+import pytest
+
+from gitml.errors import DamagedError, InputError, NotFoundError, RemoteError, UnreachableError
+from gitml.sharing.fetching import fetch_large
+from gitml.sharing.large import send_large, waiting
+from gitml.store import cloud, transfer
+from gitml.store.artifacts import absorb, here, keep_large, kept_path, lfs_path
+from gitml.store.bucket import check_address, key_of, open_bucket
+from gitml.store.git import open_repository
+from gitml.store.pulling import Where
+from gitml.store.transfer import Content, bring, confirm, send
+from gitml.tracking.settings import Settings
+from tests.s3 import BUCKET, KEYS, fresh, serve
+
+HUB = Where("origin", "origin")
+SIZE = 300_000
+
+
+@pytest.fixture(scope="module")
+def s3_server():
+    with serve() as server:
+        yield server
+
+
+@pytest.fixture
+def s3(s3_server, monkeypatch):
+    for name, value in {**KEYS, "AWS_ENDPOINT_URL": s3_server.url}.items():
+        monkeypatch.setenv(name, value)
+    fresh(s3_server)
+    return s3_server
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    monkeypatch.setattr(transfer, "FIRST_PAUSE", 0.001)
+
+
+@pytest.fixture
+def store(repo):
+    opened = open_repository(repo)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    place = tmp_path / "share it"
+    place.mkdir()
+    return place
+
+
+def address_of(folder):
+    return folder.as_uri()
+
+
+def keep(store, tmp_path, name, size=SIZE):
+    """Put a large file into a store as recording does, and return it."""
+    path = tmp_path / name
+    path.write_bytes(random.Random(name).randbytes(size))
+    copy, sha256, size = absorb(path, store.home / "incoming")
+    keep_large(store, copy, sha256)
+    return Content(sha256=sha256, size=size, name=name)
+
+
+def lose(store, content):
+    for place in (lfs_path(store, content.sha256), kept_path(store, content.sha256)):
+        place.unlink()
+
+
+def point(store, git, address):
+    git(store.common_dir, "config", "gitml.artifactsRemote", address)
+    return open_repository(store.work_tree)
+
+
+def parts(store):
+    return sorted(p.name for p in (store.home / "incoming").glob("*"))
+
+
+def test_what_is_sent_comes_back_in_another_clone(store, git, empty_repo, folder, tmp_path):
+    contents = [keep(store, tmp_path, f"{n}.bin") for n in range(6)]
+    mine = point(store, git, address_of(folder))
+    moved = []
+    done = send_large(mine, HUB, Settings(), progress=lambda at, of: moved.append((at, of)))
+    assert (done.count, done.size) == (6, 6 * SIZE)
+    assert moved[-1] == (6 * SIZE, 6 * SIZE)
+    assert sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()) == (
+        sorted(key_of(c.sha256) for c in contents)
+    )
+    assert waiting(mine, HUB) == {}
+    assert send_large(mine, HUB, Settings()).count == 0
+    other = point(open_repository(empty_repo), git, address_of(folder))
+    came = fetch_large(other, contents, remote=None)
+    assert (len(came.came), came.size, came.had) == (6, 6 * SIZE, 0)
+    for content in contents:
+        assert (
+            hashlib.sha256(here(other, content.sha256).read_bytes()).hexdigest() == content.sha256
+        )
+    assert parts(other) == []
+    assert waiting(other, HUB) == {}  # what came from there is there
+    assert fetch_large(other, contents, remote=None).had == 6
+
+
+def test_what_is_there_is_not_sent_again_and_never_written_over(store, folder, tmp_path):
+    bucket = open_bucket(address_of(folder))
+    good, wrong = keep(store, tmp_path, "good.bin"), keep(store, tmp_path, "wrong.bin")
+    place = folder / key_of(wrong.sha256)
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"somebody else's")
+    with pytest.raises(DamagedError, match=r"15 bytes where it has 300,000") as raised:
+        send(store, bucket, [good, wrong], done=lambda *_: None)
+    assert key_of(wrong.sha256) in raised.value.message
+    assert place.read_bytes() == b"somebody else's"
+    inode = (folder / key_of(good.sha256)).stat().st_ino
+    assert send(store, bucket, [good], done=lambda *_: None) == []
+    assert (folder / key_of(good.sha256)).stat().st_ino == inode
+
+
+def test_a_local_copy_that_is_damaged_is_not_sent(store, folder, tmp_path):
+    content = keep(store, tmp_path, "model.bin")
+    lfs_path(store, content.sha256).write_bytes(b"\0" * SIZE)
+    with pytest.raises(DamagedError, match=r"local copy of model\.bin is damaged"):
+        send(store, open_bucket(address_of(folder)), [content], done=lambda *_: None)
+    assert list(folder.rglob("*.*")) == []
+
+
+def test_a_wrong_object_is_refused_and_never_kept(store, folder, tmp_path):
+    bucket = open_bucket(address_of(folder))
+    same, short, good = (keep(store, tmp_path, n) for n in ("same.bin", "short.bin", "good.bin"))
+    send(store, bucket, [same, short, good], done=lambda *_: None)
+    (folder / key_of(same.sha256)).write_bytes(b"\0" * SIZE)
+    (folder / key_of(short.sha256)).write_bytes(b"\0")
+    for content in (same, short, good):
+        lose(store, content)
+    for content in (same, short):
+        with pytest.raises(DamagedError, match=key_of(content.sha256)):
+            bring(store, bucket, [content, good], done=lambda *_: None)
+        assert here(store, content.sha256) is None
+        assert here(store, good.sha256) is not None
+        assert parts(store) == []
+
+
+def test_a_download_goes_on_where_it_was_and_starts_anew_after_rubbish(
+    store, folder, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(transfer, "CHUNK", 100_000)
+    bucket = open_bucket(address_of(folder))
+    content = keep(store, tmp_path, "model.bin")
+    send(store, bucket, [content], done=lambda *_: None)
+    data = lfs_path(store, content.sha256).read_bytes()
+    asked = []
+    read = bucket.read
+    bucket.read = lambda key, start, end: (asked.append(start), read(key, start, end))[1]
+    for begun, starts in [
+        (data[:150_000], [150_000, 250_000]),
+        (b"rubbish", [7, 100_007, 200_007, 0, 100_000, 200_000]),
+    ]:
+        lose(store, content)
+        part = store.home / "incoming" / f"{content.sha256}.part"
+        part.parent.mkdir(exist_ok=True)
+        part.write_bytes(begun)
+        asked.clear()
+        bring(store, bucket, [content], done=lambda *_: None)
+        assert asked == starts
+        assert lfs_path(store, content.sha256).read_bytes() == data
+    assert not (store.home / "incoming").exists()
+
+
+def test_a_folder_that_is_not_there_is_not_made(store, folder, tmp_path, git):
+    content = keep(store, tmp_path, "model.bin")
+    folder.rmdir()
+    mine = point(store, git, address_of(folder))
+    with pytest.raises(RemoteError, match="There is no folder"):
+        send_large(mine, HUB, Settings())
+    assert not folder.exists()
+    assert waiting(mine, HUB) == {content.sha256: SIZE}
+    folder.mkdir()
+    assert send_large(mine, HUB, Settings()).count == 1
+
+
+def test_what_nobody_has_is_said(store, folder, git):
+    mine = point(store, git, address_of(folder))
+    absent = Content(sha256="0" * 64, size=3, name="model.bin")
+    with pytest.raises(NotFoundError, match=r"model\.bin is not on this machine, nor at file://"):
+        fetch_large(mine, [absent], remote=None)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "s3://",
+        "s3://-bad/x",
+        "ftp://host/x",
+        "file://host/x",
+        "file:///",
+        "folder",
+        "s3:/b",
+        "s3://b/\x1b",
+    ],
+)
+def test_what_is_no_address_is_refused(address):
+    with pytest.raises(InputError, match=r"^artifacts\.remote is "):
+        check_address(address, "artifacts.remote")
+
+
+@pytest.mark.parametrize("address", ["s3://ada:pa55@bucket/x", "s3://bucket/x?key=pa55"])
+def test_credentials_in_an_address_are_refused_and_not_repeated(address):
+    with pytest.raises(InputError) as raised:
+        check_address(address, "artifacts.remote")
+    assert "pa55" not in f"{raised.value.message} {raised.value.hint}"
+
+
+def s3_bucket():
+    return open_bucket(check_address(f"s3://{BUCKET}/team/", "it"))
+
+
+def test_s3_sends_once_in_parts_and_brings_back(store, s3, tmp_path, monkeypatch):
+    monkeypatch.setattr(cloud, "PART", 5 << 20)
+    contents = [keep(store, tmp_path, "large.bin", 11 << 20), keep(store, tmp_path, "small.bin")]
+    bucket = s3_bucket()
+    assert send(store, bucket, contents, done=lambda *_: None) == contents
+    assert {*s3.keys()} == {f"team/{key_of(c.sha256)}" for c in contents}
+    s3.asked.clear()
+    assert send(store, bucket, contents, done=lambda *_: None) == []
+    assert {method for method, _ in s3.asked} == {"HEAD"}
+    # MD5s that are told now, of the whole or of its parts, need no reading again.
+    s3.asked.clear()
+    assert confirm(store, bucket, contents) == (contents, {})
+    assert {method for method, _ in s3.asked} == {"HEAD"}
+    for content in contents:
+        lose(store, content)
+    assert bring(store, bucket, contents, done=lambda *_: None) == contents
+    for content in contents:
+        assert (
+            hashlib.sha256(here(store, content.sha256).read_bytes()).hexdigest() == content.sha256
+        )
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [("503 Slow Down", "SlowDown"), ("500 Internal Server Error", "InternalError"), "cut"],
+    ids=["503", "500", "cut"],
+)
+def test_s3_that_falters_is_asked_again(store, s3, tmp_path, fault):
+    content = keep(store, tmp_path, "model.bin")
+    bucket = s3_bucket()
+    if fault != "cut":
+        s3.faults += [("HEAD", fault), ("PUT", fault), ("PUT", fault)]
+    assert send(store, bucket, [content], done=lambda *_: None) == [content]
+    assert not s3.faults
+    lose(store, content)
+    s3.faults += [("GET", fault), ("GET", fault)]
+    assert bring(store, bucket, [content], done=lambda *_: None) == [content]
+    assert not s3.faults
+    assert hashlib.sha256(here(store, content.sha256).read_bytes()).hexdigest() == content.sha256
+
+
+def test_s3_that_stays_away_ends_in_one_sentence_and_a_retry_repairs(store, s3, tmp_path):
+    content = keep(store, tmp_path, "model.bin")
+    bucket = s3_bucket()
+    s3.faults += [("PUT", ("503 Slow Down", "SlowDown"))] * transfer.TRIES
+    with pytest.raises(UnreachableError, match=f"^s3://{BUCKET}/team could not be reached: "):
+        send(store, bucket, [content], done=lambda *_: None)
+    assert s3.keys() == {}
+    assert send(store, bucket, [content], done=lambda *_: None) == [content]
+    lose(store, content)
+    s3.faults += [("GET", ("503 Slow Down", "SlowDown"))] * transfer.TRIES
+    with pytest.raises(UnreachableError):
+        bring(store, bucket, [content], done=lambda *_: None)
+    assert here(store, content.sha256) is None
+    assert bring(store, bucket, [content], done=lambda *_: None) == [content]
+
+
+def test_s3_that_lets_nobody_in_and_a_bucket_that_is_not_there(store, s3, tmp_path, monkeypatch):
+    content = keep(store, tmp_path, "model.bin")
+    s3.faults += [("PUT", ("403 Forbidden", "AccessDenied"))]
+    with pytest.raises(RemoteError, match="does not let you in") as raised:
+        send(store, s3_bucket(), [content], done=lambda *_: None)
+    assert "s3:PutObject" in raised.value.hint
+    with pytest.raises(RemoteError, match="There is no bucket at s3://elsewhere/x"):
+        send(store, open_bucket("s3://elsewhere/x"), [content], done=lambda *_: None)
+    for name in KEYS:
+        monkeypatch.delenv(name)
+    with pytest.raises(RemoteError, match="There are no credentials for s3://") as raised:
+        send(store, s3_bucket(), [content], done=lambda *_: None)
+    assert KEYS["AWS_SECRET_ACCESS_KEY"] not in f"{raised.value.message}{raised.value.hint}"
