@@ -68,6 +68,9 @@ COMMANDS: dict[str, Entry] = {
     "sql": Entry("gitml.commands.sql", "Find", "Query the runs with SQL, read-only."),
     "export": Entry("gitml.commands.export", "Find", "Export runs as CSV, JSON or Parquet."),
     "artifacts": Entry("gitml.commands.artifacts", "Find", "List the files of a run, or get them."),
+    "regress": Entry(
+        "gitml.commands.regress", "Find", "Find where a metric got worse, in commit order."
+    ),
     "source": Entry(
         "gitml.commands.source",
         "Find",

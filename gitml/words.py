@@ -63,6 +63,15 @@ def signed(value: float) -> str:
     return f"{'−' if value < 0 else '+'}{text}"
 
 
+def percent(ratio: float) -> str:
+    """Return a relative change, with its sign: ``+0.42%``, ``−12%``, ``+3,400%``."""
+    part = abs(ratio) * 100
+    if math.isinf(part):
+        return f"{'−' if ratio < 0 else '+'}∞%"
+    text = f"{part:.2g}" if part < 10 else f"{part:,.0f}"  # noqa: PLR2004 - two digits suffice
+    return f"{'−' if ratio < 0 else '+'}{text}%"
+
+
 def same_decimals(texts: Sequence[str]) -> list[str]:
     """Return numbers with as many decimals as the one that has the most: 0.2710, 0.2685."""
     plain = re.compile(r"-?\d+\.(\d+)")

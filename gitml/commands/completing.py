@@ -31,6 +31,11 @@ def complete_keys(ctx: click.Context, _: click.Parameter, word: str) -> list[str
     return [word[:start] + found for found in _known(ctx, "keys", word[start:])]
 
 
+def complete_metrics(ctx: click.Context, _: click.Parameter, word: str) -> list[str]:
+    """Complete the name of a metric."""
+    return _known(ctx, "metrics", word)
+
+
 def complete_models(ctx: click.Context, _: click.Parameter, word: str) -> list[str]:
     """Complete MODEL."""
     return _seen(ctx, "models", word)

@@ -52,6 +52,7 @@ CALLS = {
         ["log", "-m", "auc=0.8", "--run", "r1"],
         ["log", "-m", "auc=0.8", "--run", "s1"],
         ["log", "--parent", "s1", "-p", "a=1"],
+        ["log", "-m", "auc=0.9", "--push-to", "../hub.git"],
     ],
     "ls": [["ls"], ["ls", "--where", "params.lr < 1", "--sort", "-created", "--json"]],
     "model delete": [["model", "delete", "churn@v1.0.0", "-m", "by mistake"]],
@@ -78,6 +79,7 @@ CALLS = {
     "pull": [["pull", "../hub.git"]],
     "purge": [["purge", "r1", "--yes"], ["purge", "s1", "--yes"]],
     "push": [["push", "../hub.git"], ["push", "../hub.git", "--dry-run"]],
+    "regress": [["regress"], ["regress", "--since", "HEAD", "--all", "--json"]],
     "register": [
         ["register", "risk-model", "--run", "files"],
         ["register", "churn", "--run", "files", "--bump", "major"],
