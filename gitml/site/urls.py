@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -17,10 +18,15 @@ REGRESSIONS = "regressions.html"
 ABOUT = "about.html"
 MISSING = "404.html"
 FEED = "feed.atom"
+MODELS = "models.html"
+LINEAGE = "lineage.html"
+ACTIVITY = "activity.html"
 RUNS_JSON = "data/runs.json"
 RUNS_JS = "data/runs.js"
 RUNS_CSV = "data/runs.csv"
 MANIFEST = "gitml-manifest.json"
+BUILDING = ".gitml-build"
+"""A folder that is there while a build writes."""
 NO_JEKYLL = ".nojekyll"
 """Tells GitHub Pages to publish the files as they are."""
 
@@ -52,6 +58,47 @@ def run_js(key: str) -> str:
 def data(name: str, ending: str) -> str:
     """Return where data lies: ``json`` for programs, ``js`` as a script for pages on a disk."""
     return f"data/{name}.{ending}"
+
+
+def model_page(key: str) -> str:
+    """Return the page of a model."""
+    return f"models/{key}.html"
+
+
+def version_page(key: str, version: str) -> str:
+    """Return the page of a version of a model."""
+    return f"models/{key}/{version}.html"
+
+
+def file_keys(names: Iterable[str]) -> dict[str, str]:
+    """Return for each name one that any file system and address can have.
+
+    A harmless name is its own; another is cleaned and gets the beginning of its hash.
+    No two are alike, also where the case of letters does not count.
+    """
+    listed = dict.fromkeys(names)
+    found = {name: name for name in listed if _is_harmless(name)}
+    taken = {*found}
+    for name in listed:
+        if name in found:
+            continue
+        cleaned = re.sub(r"[^a-z0-9_.]+", "-", name.lower()).strip("-_.")[:60].strip("-_.")
+        digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+        for digits in (8, len(digest)):
+            found[name] = f"{cleaned or 'x'}--{digest[:digits]}"
+            if found[name] not in taken:
+                break
+        taken.add(found[name])
+    return found
+
+
+def _is_harmless(name: str) -> bool:
+    device = re.fullmatch(r"(?:con|prn|aux|nul|(?:com|lpt)[0-9])(?:\..*)?", name)
+    # The folder of a model that is called x.html must not be where the page of x lies.
+    return bool(_HARMLESS.fullmatch(name)) and device is None and not name.endswith(".html")
+
+
+_HARMLESS = re.compile(r"[a-z0-9](?:[a-z0-9_.-]{0,98}[a-z0-9])?")
 
 
 def artifact(key: str, nth: int, path: str) -> str:
