@@ -16,10 +16,12 @@ from gitml.commands.recording import (
     finish,
     open_recorder,
     place_of,
+    push_wish,
     recording_options,
     request_of,
+    share,
 )
-from gitml.errors import NotFoundError, StorageError, UsageError
+from gitml.errors import NotFoundError, RemoteError, StorageError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,8 +39,10 @@ LOOKED_FOR = "params.yaml, metrics.json or history.csv (also .yml, .toml, .tsv â
     examples=[
         "gitml log -e churn",
         "gitml log -p lr=1e-4 --metrics out/metrics.json --artifact model.pt:best/",
+        "gitml log -e churn --push",
     ],
-    exits=[3, 4, 5, 6, 7, 8, 10],
+    exits=[3, 4, 5, 6, 7, 8, 9, 10],
+    exit_words={9: "the run is recorded, and --push could not send it"},
 )
 @recording_options
 @click.option(
@@ -48,7 +52,7 @@ LOOKED_FOR = "params.yaml, metrics.json or history.csv (also .yml, .toml, .tsv â
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print the id of the run and nothing else.")
 @json_option
-def log(
+def log(  # noqa: PLR0913 - options that all may be given
     session: Session,
     *,
     experiment: str | None,
@@ -56,20 +60,24 @@ def log(
     parent: str | None,
     known: str | None,
     status: str | None,
+    push: bool | None,
+    push_to: str | None,
     quiet: bool,
     as_json: bool,
     **given: Any,
-) -> None:
+) -> int:
     """Record a run from the files that a training left behind.
 
     Without -p, --params, -m, --metrics and --history it takes the files of
     usual names in this folder: params.yaml, metrics.json, history.csv,
     dvclive/ and the like. All is read and checked before anything is written.
+    A run that could not be pushed is safe here, and the next gitml push sends it.
     """
     if quiet and as_json:
         raise UsageError("--quiet and --json cannot be given together.", hint="choose one of them")
     started = time.perf_counter()
     place = place_of(session)
+    wish = push_wish(place, push, push_to)
     request = request_of(given)
     if known is None:
         request = _with_usual(request, place.cwd)
@@ -88,7 +96,16 @@ def log(
         run = finish(recorder, status or "finished", ended=session.now)
     finally:
         found.close()
-    _answer(session, run, found, before, started, quiet=quiet, as_json=as_json)
+    if not as_json:
+        _answer(session, run, found, before, started, quiet=quiet)
+    pushed = share(session, place, run, wish)
+    if as_json:
+        from gitml.registry.standing import run_documents
+
+        document = next(run_documents(session.store(), [run]))
+        session.screen.json(run=document, pushed=pushed)
+    asked = push or push_to is not None
+    return RemoteError.exit_code if pushed is False and asked else 0
 
 
 def _with_usual(request: Request, folder: Path) -> Request:
@@ -163,16 +180,10 @@ def _answer(
     started: float,
     *,
     quiet: bool,
-    as_json: bool,
 ) -> None:
     from gitml.output import Cell, duration
 
     screen = session.screen
-    if as_json:
-        from gitml.registry.standing import run_documents
-
-        screen.json(run=next(run_documents(session.store(), [run])))
-        return
     if quiet:
         screen.line(run.id)
         return

@@ -105,6 +105,12 @@ _OPTIONS = (
         shell_complete=complete_runs,
         help="Add to this run, instead of making a new one.",
     ),
+    click.option(
+        "--push/--no-push",
+        default=None,
+        help="Push the run when it has ended, to origin or gitml.remote (or GITML_AUTOPUSH=1).",
+    ),
+    click.option("--push-to", metavar="REMOTE", help="Push it to this remote, URL or path."),
 )
 
 
@@ -221,6 +227,40 @@ def finish(recorder: Recorder, status: str, *, ended: int | None = None) -> Run:
     if run is None:
         raise DamagedError(f"The run {shown} was recorded, but it cannot be read.")
     return run
+
+
+def push_wish(place: Place, push: bool | None, push_to: str | None) -> bool | str:
+    """Return whether a run is to be pushed, or where to; raise `UsageError` for no remote.
+
+    What the environment wishes is looked at when the run has ended.
+    """
+    from gitml.sharing.autopush import remote_of, wished
+    from gitml.tracking.capture import variable
+
+    if push is False and push_to is not None:
+        raise UsageError("--no-push and --push-to cannot be given together.")
+    asked = push_to if push_to is not None else push
+    if asked is None:
+        return wished(variable("GITML_AUTOPUSH"))
+    remote_of(place.store, asked)
+    return asked
+
+
+def share(session: Session, place: Place, run: Run, wish: bool | str) -> bool | None:
+    """Push a run; say what came of it, None if that was not wished."""
+    if wish is False:
+        return None
+    from gitml.sharing.autopush import push_ended
+    from gitml.tracking.capture import now_ms
+    from gitml.tracking.identity import author
+
+    store = place.store
+    try:
+        push_ended(store, run, wish, by=author(store), now=now_ms(), settings=place.settings)
+    except GitmlError as error:
+        session.say(error.message, hint=error.hint)
+        return False
+    return True
 
 
 def draw_lines(screen: Screen, lines: Sequence[Line], source: Source | None) -> None:

@@ -21,8 +21,10 @@ from gitml.commands.recording import (
     finish,
     open_recorder,
     place_of,
+    push_wish,
     recording_options,
     request_of,
+    share,
 )
 from gitml.errors import GitmlError
 
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     examples=[
         "gitml run -e churn -- python train.py --lr 1e-4",
         "gitml run --metrics out/metrics.json --artifact out/model.pt -- make model",
+        "gitml run --push -- python train.py",
     ],
     exits=[3, 4, 5, 6, 7, 8, 10],
     context_settings={"allow_interspersed_args": False},
@@ -50,13 +53,15 @@ if TYPE_CHECKING:
 @recording_options
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but warnings.")
 @click.argument("words", metavar="[--] COMMAND ...", nargs=-1, required=True, type=str)
-def run(
+def run(  # noqa: PLR0913 - options that all may be given
     session: Session,
     *,
     experiment: str | None,
     name: str | None,
     parent: str | None,
     known: str | None,
+    push: bool | None,
+    push_to: str | None,
     quiet: bool,
     words: tuple[str, ...],
     **given: Any,
@@ -69,11 +74,13 @@ def run(
 
     Files named here are read when it has ended; without -p, --params, -m,
     --metrics and --history those of usual names that it has written. A program
-    that uses gitml from Python adds to this run.
+    that uses gitml from Python adds to this run. A run that could not be pushed
+    is safe here, and the next gitml push sends it; the exit code is not changed.
     """
     from gitml.tracking.child import running
 
     place = place_of(session)
+    wish = push_wish(place, push, push_to)
     request = request_of(given)
     parent = find_parent(session, parent)
     usual = None if request.has_values else _Usual()
@@ -97,6 +104,8 @@ def run(
         ended = _end(session, recorder, before, place, late, usual, child, lines)
     if ended is not None and not quiet:
         _draw(session, ended, lines, code, resumed=before is not None)
+    if ended is not None:
+        share(session, place, ended, wish)
     return code
 
 
