@@ -19,7 +19,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, Literal, TypeVar
 
 from gitml.errors import DamagedError, GitmlError, NotFoundError, StorageError, UnreachableError
 from gitml.names import visible
@@ -186,9 +186,11 @@ def bring(
     ``done`` is told of each, and whether it came. Raises `RemoteError`, `StorageError`, and
     `DamagedError` for an object that is not what its key says; others come all the same.
     """
-    return _each(
-        repository, functools.partial(_bring, repository, bucket), contents, done, progress
-    )
+    work = functools.partial(_bring, repository, bucket)
+    came = _each(repository, work, contents, done, progress)
+    with contextlib.suppress(OSError):
+        (repository.home / INCOMING).rmdir()
+    return came
 
 
 def _bring(repository: Repository, bucket: Bucket, content: Content, meter: Meter) -> bool:
@@ -251,9 +253,8 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 @contextlib.contextmanager
 def _part(folder: Path, sha256: str) -> Iterator[tuple[BinaryIO, Path]]:
     """Give the file in which a content is gathered: what was begun, unless another fills it."""
-    folder.mkdir(parents=True, exist_ok=True)
     place = folder / f"{sha256}.part"
-    file = place.open("a+b", buffering=0)
+    file = _open(place, "a+b")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         mine = place.exists() and os.fstat(file.fileno()).st_ino == place.stat().st_ino
@@ -262,7 +263,7 @@ def _part(folder: Path, sha256: str) -> Iterator[tuple[BinaryIO, Path]]:
     if not mine:
         file.close()
         place = folder / f"{sha256[:16]}.{secrets.token_hex(8)}.part"
-        file = place.open("x+b", buffering=0)
+        file = _open(place, "x+b")
     with file:
         try:
             yield file, place
@@ -273,8 +274,13 @@ def _part(folder: Path, sha256: str) -> Iterator[tuple[BinaryIO, Path]]:
         finally:
             if not mine:
                 place.unlink(missing_ok=True)
-    with contextlib.suppress(OSError):
-        folder.rmdir()
+
+
+def _open(place: Path, mode: Literal["a+b", "x+b"]) -> BinaryIO:
+    while True:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # somebody tidied the empty folder away
+            return place.open(mode)
 
 
 def confirm(
