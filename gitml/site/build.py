@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gitml import __version__
 from gitml.names import MODELS, TAGS, UNPUBLISHED
-from gitml.site import overview, plain, run_pages, table
+from gitml.site import models, overview, plain, run_pages, table
 from gitml.site.gather import Frames, gather
 from gitml.site.plan import Site, hashed
 from gitml.site.render import Templates
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 FAMILIES = (
     overview.outputs,
     table.outputs,
+    models.outputs,
     plain.outputs,
 )
 """Each yields the `Output` of some pages; the pages of runs come before them."""
@@ -56,7 +57,7 @@ def build(
         state = state_of(sources, options, templates)
         if state and folder.state == state and folder.is_whole():
             return folder.untouched()
-        gathered = gather(sources.index, options)
+        gathered = gather(sources.index, options, sources.store)
         site = Site(
             gathered=gathered,
             frames=Frames(gathered, options, __version__),

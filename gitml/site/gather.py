@@ -12,6 +12,7 @@ from gitml.site.facts import moment
 from gitml.site.hosts import host_of
 from gitml.site.parts import Frame, Tab
 from gitml.site.redact import redacted
+from gitml.site.registered import Registered, read_registered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from gitml.model import Run
     from gitml.query.index import Index
     from gitml.site.hosts import Host
+    from gitml.store.git import Repository
 
 MAX_POINTS = 500
 """Points of a series that a page gets, unless more are asked for."""
@@ -68,6 +70,8 @@ class Gathered:
     """Metrics by how much they tell."""
     hosts: Mapping[str, Host | None] = field(default_factory=dict)
     """The web pages of each remote that a run names."""
+    registered: Registered = field(default_factory=Registered)
+    """The models, and what is in their stages."""
 
     @property
     def curve_metric(self) -> str | None:
@@ -85,8 +89,8 @@ class Gathered:
         return found
 
 
-def gather(index: Index, options: Options) -> Gathered:
-    """Return what the index holds of what was asked for.
+def gather(index: Index, options: Options, store: Repository | None = None) -> Gathered:
+    """Return what the index holds of what was asked for, and the models that ``store`` has.
 
     Raises `NotFoundError` for an experiment that does not exist, `InputError` for
     an expression that means nothing.
@@ -105,6 +109,13 @@ def gather(index: Index, options: Options) -> Gathered:
         goals=_goals(runs),
         leading=[name for name in leading_metrics(runs) if not name.startswith(SYSTEM)],
         hosts={remote: host_of(remote) for remote in {r.source.remote for r in runs} if remote},
+        registered=Registered()
+        if store is None
+        else read_registered(
+            store,
+            hide=options.redact,
+            only=found.keys() if options.experiments or options.where else None,
+        ),
     )
 
 
@@ -124,6 +135,7 @@ TABS: tuple[tuple[str, str, Callable[[Gathered], bool]], ...] = (
     ("Overview", urls.OVERVIEW, lambda _: True),
     ("Runs", urls.RUNS, lambda _: True),
     ("Compare", urls.COMPARE, lambda _: True),
+    ("Models", urls.MODELS, lambda gathered: bool(gathered.registered.models)),
 )
 """The navigation: label, address, and whether the page has something to show.
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from gitml.site.model_pages import ModelReport, Models, VersionReport
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -155,6 +157,9 @@ PAGES: dict[str, Page] = {
     "runs": Page("runs.html", RunsTable, "runs.html"),
     "run": Page("run.html", RunReport, "runs/ID.html"),
     "compare": Page("compare.html", Note, "compare.html"),
+    "models": Page("models.html", Models, "models.html"),
+    "model": Page("model.html", ModelReport, "models/NAME.html"),
+    "version": Page("version.html", VersionReport, "models/NAME/VERSION.html"),
     "about": Page("about.html", Note, "about.html"),
     "missing": Page("404.html", Note, "404.html"),
     "feed": Page("feed.atom", Feed, "feed.atom"),

@@ -14,15 +14,20 @@ from gitml.site.render import own_templates
 from tests.support import assert_golden, make_run
 
 CHECKOUT = Path(__file__).parents[2]
+SITE = CHECKOUT / "gitml" / "site"
+MODULES = sorted(
+    path.stem for path in SITE.glob("*.py") if re.fullmatch(r"(\w+_)?(parts|pages)", path.stem)
+)
+"""What holds contexts, and what they are made of."""
 START, END = "<!-- contexts, as gitml/site has them -->", "<!-- end of contexts -->"
 
 
 def documented():
     """Return {class: (sentence, [(field, type, sentence)])} of the contexts and their parts."""
     found = {}
-    for module in ("parts", "pages"):
-        tree = ast.parse((CHECKOUT / "gitml" / "site" / f"{module}.py").read_text("utf-8"))
-        for node in (n for n in tree.body if isinstance(n, ast.ClassDef)):
+    for module in MODULES:
+        tree = ast.parse((SITE / f"{module}.py").read_text("utf-8"))
+        for node in (n for n in tree.body if isinstance(n, ast.ClassDef) and n.decorator_list):
             fields = [
                 (
                     a.target.id,
@@ -45,7 +50,7 @@ def contexts():
         lines += [f"### `{page.template}` → `{page.address}` ({name})", "", sentence, ""]
         lines += [f"- `{field}` ({kind}): {said}" for field, kind, said in fields] + [""]
     lines += ["### What they are made of", ""]
-    used = {page.context.__name__ for page in PAGES.values()} | {"Page"}
+    used = {page.context.__name__ for page in PAGES.values()}
     for name, (sentence, fields) in classes.items():
         if name not in used:
             lines += [f"**{name}**: {sentence}", ""]
@@ -89,5 +94,7 @@ def test_a_file_of_ones_own_comes_first(repo, make_site, tmp_path):
 
 
 def test_every_template_is_of_a_page():
-    known = {page.template for page in PAGES.values()} | {"base.html", "parts.html", "files.html"}
-    assert {p.name for p in own_templates().iterdir() if p.suffix in {".html", ".atom"}} == known
+    templates = [p for p in own_templates().iterdir() if p.suffix in {".html", ".atom"}]
+    parts = re.compile(r'{%-? *(?:extends|import|include) "([\w.]+)"')
+    used = {name for p in templates for name in parts.findall(p.read_text(encoding="utf-8"))}
+    assert {p.name for p in templates} == used | {page.template for page in PAGES.values()}

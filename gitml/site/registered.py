@@ -1,0 +1,316 @@
+"""The registry as the site shows it: read once, redacted, with an address for everything."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from gitml.errors import DamagedError
+from gitml.names import MODELS, TAGS, UNPUBLISHED
+from gitml.query.columns import leading_metrics
+from gitml.query.goals import default_goal
+from gitml.registry.checks import journal
+from gitml.registry.checks.sight import gather as look
+from gitml.registry.references import latest
+from gitml.registry.showing import as_run, stage_order, stages_of
+from gitml.registry.versionfile import load_version
+from gitml.site import redact, urls
+from gitml.tracking.settings import read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from gitml.model import Run
+    from gitml.registry.checks.sight import Finding
+    from gitml.registry.values import Event, Model, ModelVersion, Verdict, Version
+    from gitml.store.git import Repository
+
+_SYSTEM = ("system/", "system.")
+_PRODUCTION = ("production", "prod", "live")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownVersion:
+    """A version, with all that was frozen in it."""
+
+    version: Version
+    """As the journal tells of it."""
+    whole: ModelVersion | None
+    """As its files have it; None if they cannot be read."""
+    run: Run | None
+    """The same as a run, to be compared with others."""
+    page: str | None
+    """The address of its page; None for one that was deleted."""
+    stages: tuple[str, ...]
+    """The stages it is in."""
+
+    @property
+    def name(self) -> str:
+        """Return ``v1.2.0``."""
+        return self.version.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownModel:
+    """A model with its versions."""
+
+    model: Model
+    """As the journal tells of it."""
+    key: str
+    """What its files are called."""
+    page: str | None
+    """The address of its page; None for one that was deleted."""
+    versions: tuple[ShownVersion, ...]
+    """The newest first; deleted ones too."""
+    by_name: Mapping[str, ShownVersion]
+    """The same by name."""
+    latest: ShownVersion | None
+    """The version that ``@latest`` names."""
+    metrics: tuple[str, ...]
+    """Names of metrics by how much they tell, those of the machine left out."""
+    tip: str
+    """A hash of all refs that tell of it."""
+
+    @property
+    def living(self) -> list[ShownVersion]:
+        """Return the versions that are not deleted, the newest first."""
+        return [each for each in self.versions if not each.version.deleted]
+
+    def find(self, name: str | None) -> ShownVersion | None:
+        """Return the version called ``name``, if there is one."""
+        return None if name is None else self.by_name.get(name)
+
+    def goal(self, name: str) -> str:
+        """Return ``min`` or ``max`` for a metric: as said last, else as its name tells."""
+        for each in self.versions:
+            if each.run is not None and name in each.run.metrics and each.run.metrics[name].goal:
+                return each.run.metrics[name].goal or ""
+        return default_goal(name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """All models."""
+
+    models: tuple[ShownModel, ...] = ()
+    """By name; deleted ones too."""
+    stages: tuple[str, ...] = ()
+    """Every stage, those that come first on the way to production first."""
+    signatures: Mapping[str, str] = field(default_factory=dict)
+    """``SSH`` or ``OpenPGP`` by the short name of each tag that carries a signature."""
+    findings: tuple[Finding, ...] = ()
+    """What journals and tags here disagree in."""
+    damaged: tuple[str, ...] = ()
+    """Why the journals that cannot be read cannot, a sentence each."""
+    state: str = ""
+    """A hash of all refs that tell of models; the same, and nothing of this is other."""
+
+    @property
+    def living(self) -> list[ShownModel]:
+        """Return the models that are not deleted."""
+        return [each for each in self.models if not each.model.deleted]
+
+    @property
+    def production(self) -> str | None:
+        """Return the stage that counts: production by one of its names, else the last there is."""
+        for stage in _PRODUCTION:
+            if stage in self.stages:
+                return stage
+        return self.stages[-1] if self.stages else None
+
+
+def state_of(store: Repository) -> str:
+    """Return a hash of all refs that tell of models, nothing without any: for one listing."""
+    refs = _refs(store)
+    return _hash(refs) if refs else ""
+
+
+def _refs(store: Repository) -> dict[str, str]:
+    found = store.refs(MODELS, UNPUBLISHED, TAGS)
+    return {r: oid for r, oid in found.items() if not r.startswith(TAGS) or "@" in r or "#" in r}
+
+
+def _hash(refs: Mapping[str, str]) -> str:
+    return hashlib.sha256(repr(sorted(refs.items())).encode()).hexdigest()[:16]
+
+
+def read_registered(
+    store: Repository, *, hide: bool = True, only: Collection[str] | None = None
+) -> Registered:
+    """Return the registry; with ``hide`` without addresses, host names and home folders.
+
+    ``only`` are ids of runs: a model none of whose versions was made of one is left out.
+    """
+    refs = _refs(store)
+    if not refs:
+        return Registered()
+    sight = look(store, remote=None, branch=None, model=None)
+    models = [*sight.registry.models.values()]
+    if only is not None:
+        models = [m for m in models if any(v.run in only for v in m.versions)]
+    keys = urls.file_keys(model.slug for model in models)
+    slugs = {model.slug for model in models}
+    findings = [f for f in journal.check(sight) if only is None or f.model in slugs]
+    shown = [_model(store, refs, model, keys[model.slug], hide=hide) for model in models]
+    order = read_settings(store.work_tree).stage_order if store.work_tree else ()
+    return Registered(
+        models=tuple(shown),
+        stages=tuple(stage_order([m.model for m in shown if not m.model.deleted], order)),
+        signatures={
+            name: "SSH" if b"SSH SIGNATURE" in tag.signature[:40] else "OpenPGP"
+            for name, tag in sight.parsed.items()
+            if tag.signature is not None
+        },
+        findings=tuple(_finding(found) if hide else found for found in findings),
+        damaged=()
+        if only is not None
+        else tuple(map(redact.text, sight.registry.damaged.values())),
+        state=_hash(refs),
+    )
+
+
+def _model(
+    store: Repository, refs: Mapping[str, str], model: Model, key: str, *, hide: bool
+) -> ShownModel:
+    keys = urls.file_keys(version.name for version in model.versions)
+    shown = _hidden(model) if hide else model
+    versions = [
+        _version(store, model, version, None if model.deleted else key, keys[version.name], hide)
+        for version in reversed(shown.versions)
+    ]
+    runs = [each.run for each in versions if each.run is not None and not each.version.deleted]
+    newest = latest(model)
+    by_name = {each.name: each for each in versions}
+    marks = (f"{MODELS}{model.slug}", f"{UNPUBLISHED}{model.slug}/")
+    tags = (f"{TAGS}{model.slug}@", f"{TAGS}{model.slug}#")
+    own = {r: oid for r, oid in refs.items() if r == marks[0] or r.startswith((marks[1], *tags))}
+    return ShownModel(
+        model=shown,
+        key=key,
+        page=None if model.deleted else urls.model_page(key),
+        versions=tuple(versions),
+        by_name=by_name,
+        latest=None if newest is None else by_name.get(newest.name),
+        metrics=tuple(n for n in leading_metrics(runs) if not n.startswith(_SYSTEM)),
+        tip=_hash(own),
+    )
+
+
+def _version(
+    store: Repository, model: Model, version: Version, folder: str | None, key: str, hide: bool
+) -> ShownVersion:
+    whole: ModelVersion | None = None
+    if not version.deleted:
+        with contextlib.suppress(DamagedError):
+            whole = load_version(store, version)
+    run = None if whole is None else as_run(whole, name=version.name)
+    if hide and whole is not None and run is not None:
+        whole, run = _whole(whole), redact.redacted(run)
+    gone = folder is None or version.deleted
+    return ShownVersion(
+        version=version,
+        whole=whole,
+        run=run,
+        page=None if gone else urls.version_page(folder or "", key),
+        stages=tuple(stages_of(model, version)),
+    )
+
+
+def _whole(version: ModelVersion) -> ModelVersion:
+    """Return a version without what tells of people and machines; its run says the rest."""
+    labels = {name: redact.text(each) for name, each in version.tags.items()}
+    files = tuple(replace(file, path=redact.text(file.path)) for file in version.files)
+    run = version.run and replace(version.run, name=redact.text(version.run.name))
+    return replace(
+        version,
+        author=redact.author(version.author),
+        run=run,
+        tags=labels,
+        note=_maybe(version.note),
+        signature=redact.value(version.signature),
+        flavors=redact.value(version.flavors),
+        files=files,
+        environment={},
+        extra={},
+    )
+
+
+def _hidden(model: Model) -> Model:
+    """Return a model without addresses: names of people stay."""
+    held = {
+        stage: replace(a, by=redact.author(a.by), event=_event(a.event))
+        for stage, a in model.stages.items()
+    }
+    return replace(
+        model,
+        name=redact.text(model.name),
+        aliases=tuple(map(redact.text, model.aliases)),
+        description=_maybe(model.description),
+        tags={name: redact.text(each) for name, each in model.tags.items()},
+        versions=tuple(map(_plain, model.versions)),
+        stages=held,
+        stacks={},
+        events=tuple(map(_event, model.events)),
+    )
+
+
+def _plain(version: Version) -> Version:
+    labels = version.tags
+    return replace(
+        version,
+        by=redact.author(version.by),
+        deprecated=_maybe(version.deprecated),
+        note=_maybe(version.note),
+        tags=None if labels is None else {k: redact.text(v) for k, v in labels.items()},
+    )
+
+
+def _event(event: Event) -> Event:
+    return replace(
+        event,
+        by=redact.author(event.by),
+        model=redact.text(event.model),
+        previous=_maybe(event.previous) if event.kind == "rename" else event.previous,
+        reason=_maybe(event.reason),
+        review=_maybe(event.review),
+        gates=tuple(map(_verdict, event.gates)),
+        extra={name: redact.text(each) for name, each in event.extra.items()},
+    )
+
+
+def _verdict(verdict: Verdict) -> Verdict:
+    return replace(
+        verdict,
+        gate=redact.text(verdict.gate),
+        got=redact.text(verdict.got),
+        expected=redact.text(verdict.expected),
+        inner=tuple(map(_verdict, verdict.inner)),
+    )
+
+
+def _finding(found: Finding) -> Finding:
+    return replace(found, text=redact.text(found.text), mend=redact.text(found.mend))
+
+
+def _maybe(words: str | None) -> str | None:
+    return None if words is None else redact.text(words)
+
+
+def readme_of(store: Repository, shown: ShownVersion) -> tuple[str, str] | None:
+    """Return path and text of the model card in a version's package, if there is one."""
+    version, files = shown.version, () if shown.whole is None else shown.whole.files
+    cards = [file.path for file in files if file.store == "tag" and _CARD.search(file.path)]
+    for path in sorted(cards, key=lambda p: (p.count("/"), p)):
+        found = store.objects().get(f"{version.attached or version.commit}:package/{path}")
+        if found is not None and found.kind == "blob":
+            with contextlib.suppress(UnicodeDecodeError):
+                return path, found.data.decode("utf-8")
+    return None
+
+
+_CARD = re.compile(
+    r"(?:^|/)(?:readme|model[-_]?card)(?:\.(?:md|markdown|rst|txt))?$", re.IGNORECASE
+)
