@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from gitml.model import Json
 
+_PLAIN = frozenset({int, float, type(None)})
+"""What CSV has as it is; True and False are no numbers there."""
 UNLIMITED = 1 << 30
 
 # What no name may hold, beyond ASCII (a test compares this with gitml.names).
@@ -59,7 +61,7 @@ def write_csv(stream: TextIO, heads: Sequence[str], rows: Iterable[Sequence[Json
 
 def _csv_value(value: Json) -> Json:
     """Return a value as CSV shows it; line breaks of a text stay, quoted."""
-    if value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)):
+    if type(value) in _PLAIN:
         return value
     text = exact(value)
     if text.isascii() and text.isprintable():

@@ -58,17 +58,20 @@ CSV_TAIL = ("note", "commit", "branch", "dirty")
 
 def value_of(run: Run, key: str) -> Json:
     """Return a run's value for a key: ``duration``, ``metrics.auc``, ``metrics_min.loss``."""
+    return reader_of(key)(run)
+
+
+def reader_of(key: str) -> Callable[[Run], Json]:
+    """Return what gives `value_of` a key for one run after the other."""
     kind, dot, name = key.partition(".")
     if not dot:
-        return ATTRIBUTES[key](run)
+        return ATTRIBUTES[key]
     if f"{kind}." == PARAMS:
-        return run.params.get(name)
+        return lambda run: run.params.get(name)
     if f"{kind}." == TAGS:
-        return run.tags.get(name)
-    metric = run.metrics.get(name)
-    if metric is None:
-        return None
-    return {METRICS: metric.last, LOWEST: metric.min, HIGHEST: metric.max}[f"{kind}."]
+        return lambda run: run.tags.get(name)
+    of = {METRICS: "last", LOWEST: "min", HIGHEST: "max"}[f"{kind}."]
+    return lambda run: getattr(run.metrics.get(name), of, None)
 
 
 def keys_of(runs: Iterable[Run]) -> list[str]:

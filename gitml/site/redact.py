@@ -46,7 +46,7 @@ def text(words: str) -> str:
     """Return text with home folders as ``~`` and without addresses and credentials."""
     if "@" in words:
         words = _EMAIL.sub(HIDDEN, strip_credentials(words))
-    return _HOME.sub("~", words)
+    return _HOME.sub("~", words) if "/" in words or "\\" in words else words
 
 
 def value(found: Json) -> Json:

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 from gitml.data import write_csv
 from gitml.model import SCHEMA, Json
-from gitml.query.columns import METRICS, PARAMS, best_value, csv_keys, params_of, value_of
+from gitml.query.columns import (
+    METRICS,
+    PARAMS,
+    best_value,
+    csv_keys,
+    params_of,
+    reader_of,
+    value_of,
+)
 from gitml.query.keys import full_name
 from gitml.site import urls
 from gitml.site.facts import ABSENT, moment, shown, spark_path
@@ -226,5 +234,6 @@ def runs_csv(gathered: Gathered) -> bytes:
     """Return all runs as CSV, as ``gitml export csv`` has them."""
     text = io.StringIO()
     keys = csv_keys(gathered.runs)
-    write_csv(text, keys, ([value_of(run, key) for key in keys] for run in gathered.runs))
+    readers = [reader_of(key) for key in keys]
+    write_csv(text, keys, ([read(run) for read in readers] for run in gathered.runs))
     return text.getvalue().encode("utf-8", "backslashreplace")
