@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gitml.names import plural
 from gitml.query.columns import best_value
-from gitml.site import urls, versions
+from gitml.site import model_data, urls, versions
 from gitml.site.facts import ABSENT, moment
 from gitml.site.happened import Teller, cut, metric_of, stage_of, state_marks
 from gitml.site.model_pages import ModelReport, Models
@@ -39,16 +39,13 @@ def outputs(site: Site) -> Iterator[Output]:
     if not registered.models:
         return
     yield Output(address=urls.MODELS, make=lambda: site.page("models", models(site)))
+    keys = {shown.model.slug: key_of(site, shown) for shown in registered.living}
     for shown in registered.living:
-        if shown.page is None:
-            continue
-        key = key_of(site, shown)
-        yield Output(
-            address=shown.page,
-            key=key,
-            make=partial(_page, site, shown),
-        )
-        yield from versions.outputs(site, shown, key)
+        if shown.page is not None:
+            key = keys[shown.model.slug]
+            yield Output(address=shown.page, key=key, make=partial(_page, site, shown))
+            yield from versions.outputs(site, shown, key)
+    yield from model_data.outputs(site, keys)
 
 
 def _page(site: Site, shown: ShownModel) -> bytes:
@@ -59,7 +56,8 @@ def key_of(site: Site, shown: ShownModel) -> str:
     """Return a hash of all that the pages of a model are made from."""
     runs = [v.version.run for v in shown.versions if v.version.run]
     linked = [f"{run} {site.gathered.keys.get(run)}" for run in runs]
-    return site.key("model", shown.tip, site.gathered.registered.production or "", *linked)
+    asked = site.options.told
+    return site.key("model", asked, shown.tip, site.gathered.registered.production or "", *linked)
 
 
 def models(site: Site) -> Models:
@@ -143,8 +141,8 @@ def model_report(site: Site, shown: ShownModel) -> ModelReport:
         tags=tuple(Pair(name=name, value=value) for name, value in sorted(model.tags.items())),
         details=tuple(_details(shown)),
         commands=tuple(_commands(shown)),
-        data=frame.root + urls.data("models", "json"),
-        lineage=f"{frame.root}{urls.LINEAGE}#{shown.key}",
+        data=frame.root + urls.model_json(shown.key),
+        lineage=None,
     )
 
 

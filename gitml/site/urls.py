@@ -70,6 +70,11 @@ def version_page(key: str, version: str) -> str:
     return f"models/{key}/{version}.html"
 
 
+def model_json(key: str) -> str:
+    """Return the file with all of a model as JSON."""
+    return f"data/models/{key}.json"
+
+
 def file_keys(names: Iterable[str]) -> dict[str, str]:
     """Return for each name one that any file system and address can have.
 
