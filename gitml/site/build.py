@@ -58,9 +58,11 @@ def build(
         if state and folder.state == state and folder.is_whole():
             return folder.untouched()
         gathered = gather(sources.index, options, sources.store)
+        frames = Frames(gathered, options, __version__)
         site = Site(
             gathered=gathered,
-            frames=Frames(gathered, options, __version__),
+            frames=frames,
+            common=hashed(templates.fingerprint, options.told, frames.shape),
             store=sources.store,
             options=options,
             templates=templates,

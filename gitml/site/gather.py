@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,7 +17,7 @@ from gitml.site.redact import redacted
 from gitml.site.registered import Registered, read_registered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from gitml.model import Run
@@ -96,12 +98,13 @@ def gather(index: Index, options: Options, store: Repository | None = None) -> G
     an expression that means nothing.
     """
     found: dict[str, Run] = {}
-    for experiment in options.experiments or (None,):
-        found |= {r.id: r for r in index.search(where=options.where, experiment=experiment)}
-    runs = sorted(found.values(), key=lambda run: (-run.created, run.id))
+    with _nothing_to_collect():
+        for experiment in options.experiments or (None,):
+            found |= {r.id: r for r in index.search(where=options.where, experiment=experiment)}
+        runs = sorted(found.values(), key=lambda run: (-run.created, run.id))
+        if options.redact:
+            runs = [redacted(run) for run in runs]
     made_of = index.made_of()
-    if options.redact:
-        runs = [redacted(run) for run in runs]
     return Gathered(
         runs=runs,
         made_of={run.id: made_of.get(run.id, "") for run in runs},
@@ -117,6 +120,21 @@ def gather(index: Index, options: Options, store: Repository | None = None) -> G
             only=found.keys() if options.experiments or options.where else None,
         ),
     )
+
+
+@contextmanager
+def _nothing_to_collect() -> Iterator[None]:
+    """Make many values that all stay, without a search for cycles among them every so often.
+
+    For 10,000 runs that takes a third of the time, and finds nothing.
+    """
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _goals(runs: Sequence[Run]) -> dict[str, str]:

@@ -53,16 +53,21 @@ class Site:
     """What somebody asked for."""
     templates: Templates
     """What pages look like."""
+    common: str
+    """A hash of what every page depends on: the look, the options, the title and the tabs."""
     sparks: dict[str, str] = field(default_factory=dict)
     """The sparkline of each run by id; there once the pages of runs are made, which come first."""
+
+    notes: dict[str, Json] = field(default_factory=dict)
+    """What the next build wants to know of this one."""
 
     def page(self, name: str, context: Any) -> bytes:
         """Return a page of `PAGES`; raise `InputError` for a template that cannot be used."""
         return self.templates.render(PAGES[name], context)
 
     def key(self, *parts: str) -> str:
-        """Return a hash of ``parts``, and of what all pages depend on: look, options, tabs."""
-        return hashed(self.templates.fingerprint, self.options.told, self.frames.shape, *parts)
+        """Return a hash of ``parts`` and of what every page depends on."""
+        return hashed(self.common, *parts)
 
 
 def hashed(*parts: str) -> str:
