@@ -87,6 +87,9 @@ COMMANDS: dict[str, Entry] = {
         "Show what something was made from, and what was made from it.",
     ),
     "site": Entry("gitml.commands.site", "Site", "Make a report of static pages from the runs."),
+    "clone": Entry(
+        "gitml.commands.clone", "Share", "Clone a repository with its runs and models."
+    ),
     "push": Entry("gitml.commands.push", "Share", "Send runs, models and large files to a remote."),
     "pull": Entry("gitml.commands.pull", "Share", "Bring runs and models from a remote."),
     "sync": Entry(

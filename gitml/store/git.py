@@ -340,6 +340,26 @@ def open_repository(path: Path) -> Repository:
     return repository
 
 
+def start_git(
+    folder: Path, *args: str, env: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a git that has no repository yet, alone, with pipes on its streams."""
+    try:
+        process = git.Git(str(folder)).execute(
+            ["git", *args],
+            as_process=True,
+            istream=subprocess.DEVNULL,
+            env={"LC_ALL": "C", **(env or {})},
+            start_new_session=True,
+        )
+    except git.exc.GitCommandNotFound:
+        raise RepositoryError(NO_GIT[0], hint=NO_GIT[1]) from None
+    popen = process.proc
+    process.proc = None
+    assert popen is not None
+    return popen
+
+
 def _check_owner(repository: Repository, path: Path) -> None:
     """Let git judge a repository of somebody else: with GIT_DIR set it would not ask.
 

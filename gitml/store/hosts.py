@@ -34,6 +34,7 @@ _NO_KEY = (
 )
 _NOT_THERE = (
     *("does not appear to be a git repository", "Repository not found", "repository not found"),
+    "' does not exist",
     *("ERROR: Repository", "not found: did you run git update-server-info", "error: 404"),
     *("not valid: is this a git repository?", "no DAV locking support"),
     *("/' not found", "access denied or repository not exported"),

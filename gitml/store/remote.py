@@ -128,7 +128,7 @@ def fetch(
         return False
     command = [
         *("fetch", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--prune"),
-        *("--no-recurse-submodules", "--refmap=", *options, remote),
+        *("--no-recurse-submodules", "--no-filter", "--refmap=", *options, remote),
     ]
     code, out, err = spoken(repository, *command, *wanted)
     if code and branch is not None and f"find remote ref refs/heads/{branch}" in err:

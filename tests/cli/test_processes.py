@@ -33,6 +33,7 @@ CALLS = {
     "apply": [["apply"], ["apply", "--before", "main", "--json"]],
     "artifacts": [["artifacts", "ls", "files"], ["artifacts", "get", "files", "-o", "out"]],
     "audit": [["audit"], ["audit", "churn", "--json"]],
+    "clone": [["clone", "../hub.git", "../new"]],
     "completion": [["completion", "bash"]],
     "copy": [["copy", "r1"], ["copy", "s1", "-e", "other"]],
     "demo": [],  # it is made of processes of gitml, each of which is held to this
@@ -193,5 +194,5 @@ def test_processes(repo, git, gitml_cli, invoke, tmp_path, call, dirty):
     answer = gitml_cli(*call, cwd=repo, env={"GIT_TRACE2_EVENT": str(trace)})
     assert answer.code == 0, answer.err
     commands = started(trace) if trace.exists() else []
-    two = call[0] == "sync" or "--push-to" in call  # which are two commands each
+    two = call[0] in {"clone", "sync"} or "--push-to" in call  # which are two commands each
     assert len(commands) <= MOST * (1 + two), commands

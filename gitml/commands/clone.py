@@ -1,0 +1,94 @@
+"""``gitml clone``: a repository with its runs and models, and no large files."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gitml.commands import sharing
+from gitml.commands.options import command, json_option
+from gitml.names import plural
+
+if TYPE_CHECKING:
+    from gitml.commands.options import Session
+    from gitml.sharing.exchange import Pull
+
+
+@command(
+    examples=[
+        "gitml clone git@github.com:acme/churn.git",
+        "gitml clone --depth 1 https://github.com/acme/churn.git site-builder",
+    ],
+    exits=[4, 5, 6, 8, 9, 10],
+)
+@click.argument("url", metavar="URL")
+@click.argument("folder", metavar="[DIR]", required=False)
+@click.option(
+    "--depth",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Only the newest N commits of the code; runs and models come whole.",
+)
+@click.option("-b", "--branch", metavar="NAME", help="Check out this branch instead.")
+@click.option("--bare", is_flag=True, help="Without a work tree, as a store of runs for --repo.")
+@json_option
+def clone(
+    session: Session,
+    *,
+    url: str,
+    folder: str | None,
+    depth: int | None,
+    branch: str | None,
+    bare: bool,
+    as_json: bool,
+) -> None:
+    """Clone a repository with its runs and models.
+
+    It is what git clone does and then gitml pull: source trees of runs and large
+    files stay on the remote until gitml source or gitml artifacts get ask for
+    them. If anything fails, no folder is left behind.
+    """
+    from gitml.output import progress
+    from gitml.sharing.exchange import pull
+    from gitml.store.cloning import cloned, folder_of
+    from gitml.store.git import INHERITED, open_repository
+    from gitml.store.pulling import where
+
+    name = folder_of(url) + (".git" if bare else "") if folder is None else folder
+    place = session.cwd() / Path(name).expanduser()
+    started = time.monotonic()
+    for variable in INHERITED:  # within a hook these name another repository
+        os.environ.pop(variable, None)
+    with (
+        progress("Cloning", color=session.color) as report,
+        cloned(url, place, depth=depth, branch=branch, bare=bare, progress=report) as part,
+    ):
+        store = open_repository(part)
+        try:
+            done = pull(store, where(store, "origin"))
+        finally:
+            store.close()
+    if as_json:
+        session.screen.json(folder=str(place), **sharing.pull_json(done))
+    else:
+        _tell(session, name, done, started)
+
+
+def _tell(session: Session, name: str, done: Pull, started: float) -> None:
+    screen = session.screen
+    facts = {
+        "runs": plural(len(done.runs.runs), "hot run") if done.runs.runs else None,
+        "ledgers": ", ".join(sorted(done.runs.ledgers)),
+        "models": ", ".join(done.models),
+    }
+    for label, text in facts.items():
+        screen.fact(label, text or None)
+    screen.line(f"Cloned to {name} in {time.monotonic() - started:.2f} s.")
+    if not any(facts.values()):
+        session.say("There are no runs on it yet.", hint="gitml push sends those of a clone")
+    screen.commands(shlex.join(["cd", name]), "gitml ls")
