@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitml import __version__
-from gitml.names import MODELS, TAGS, UNPUBLISHED
+from gitml.names import MODELS, SOURCE, SOURCES, TAGS, UNPUBLISHED
 from gitml.site import models, overview, plain, run_pages, table
 from gitml.site.gather import Frames, gather
 from gitml.site.plan import Site, hashed
@@ -86,6 +86,6 @@ def state_of(sources: Sources, options: Options, templates: Templates) -> str:
     runs = sources.index.state(where=options.where, experiments=options.experiments)
     if not runs:
         return ""
-    refs = sources.store.refs(MODELS, UNPUBLISHED, TAGS)
-    registry = "".join(f"{oid} {ref}\n" for ref, oid in sorted(refs.items()))
-    return hashed(templates.fingerprint, options.told, runs, registry)
+    refs = sources.store.refs(MODELS, UNPUBLISHED, TAGS, SOURCE, SOURCES)
+    others = "".join(f"{oid} {ref}\n" for ref, oid in sorted(refs.items()))
+    return hashed(templates.fingerprint, options.told, runs, others)

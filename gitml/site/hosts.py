@@ -39,12 +39,22 @@ class Host:
         """Return the page of a commit."""
         return _COMMIT[self.kind].format(base=self.base, commit=quote(commit, safe=""))
 
+    @property
+    def comparison(self) -> str | None:
+        """The page that shows what two commits differ in, ``{before}`` and ``{after}``.
+
+        None where the host has none.
+        """
+        template = _DIFF.get(self.kind)
+        return template and template.replace("{base}", self.base)
+
     def diff(self, before: str, after: str) -> str | None:
         """Return the page that shows what two commits differ in, where the host has one."""
-        template = _DIFF.get(self.kind)
-        return template and template.format(
-            base=self.base, before=quote(before, safe=""), after=quote(after, safe="")
-        )
+        template = self.comparison
+        if template is None:
+            return None
+        found = template.replace("{before}", quote(before, safe=""))
+        return found.replace("{after}", quote(after, safe=""))
 
 
 def host_of(remote: str | None) -> Host | None:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
         MetricChart,
         Moment,
         Pair,
+        Patch,
+        Relative,
         RunLine,
         TableRow,
     )
@@ -87,8 +89,14 @@ class RunReport:
     """The commit it was made from."""
     branch: str | None
     """The branch."""
-    parent: Link | None
+    parent: Relative | None
     """The run it is nested in."""
+    previous: Relative | None
+    """The one before it in its experiment."""
+    children: tuple[Relative, ...]
+    """The runs that are nested in it, 50 at the most."""
+    more: int
+    """How many more of those there are."""
     facts: tuple[Fact, ...]
     """The metrics that tell most."""
     groups: tuple[ChartGroup, ...]
@@ -108,11 +116,19 @@ class RunReport:
     note: str
     """The note, nothing without one."""
     details: tuple[Pair, ...]
-    """Who, when, where."""
+    """Who and when."""
+    environment: tuple[Pair, ...]
+    """The interpreter and the machine."""
+    packages: Link | None
+    """How many packages were installed, and the file that lists them."""
     source: tuple[Pair, ...]
     """The code."""
     changed: tuple[str, ...]
-    """Files that differed from the commit."""
+    """Files that differed from the commit, where what differed cannot be shown."""
+    left_out: tuple[str, ...]
+    """Uncommitted files that were not kept, each with the reason."""
+    patch: Patch | None
+    """Uncommitted changes, None without any."""
     inputs: tuple[tuple[str, ...], ...]
     """Data: name, what for, digest, size, rows."""
     files: tuple[File, ...]

@@ -259,3 +259,59 @@ class File:
     """The first rows, where it is shown as a table."""
     cut: str = ""
     """What is left out, in words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatchFile:
+    """A file with uncommitted changes."""
+
+    path: str
+    """Its path."""
+    kind: str
+    """new, removed, renamed, binary, or some of them; nothing for a plain change."""
+    added: int
+    """How many lines came."""
+    removed: int
+    """How many lines went."""
+    blocks: tuple[tuple[str, str], ...]
+    """The beginning of the patch: lines of a kind together, as (add, del, same or hunk, text)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patch:
+    """What a run's source had that its commit has not."""
+
+    files: tuple[PatchFile, ...]
+    """The files, 60 at the most."""
+    count: int
+    """How many files there are."""
+    added: int
+    """How many lines came, in all."""
+    removed: int
+    """How many lines went, in all."""
+    cut: str
+    """What of the patch is not in the page, in words; nothing if all is."""
+    size: str
+    """How large the whole of it is, for people."""
+    key: str
+    """What the file with all of it is called by, nothing without one: ``data/code/KEY.diff``."""
+    problem: str
+    """Why it cannot be shown, nothing if it can."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relative:
+    """A run that belongs to a run."""
+
+    name: str
+    """Its name, or the beginning of its id where the site does not have it."""
+    key: str
+    """How the site calls it, nothing where it does not have it."""
+    href: str | None
+    """Its page."""
+    status: str
+    """Its status, nothing where it is not known."""
+    commits: Link | None
+    """What its commit and this run's differ in, on their host; None where they are the same."""
+    same: bool
+    """Whether both were made from the same commit."""

@@ -2,36 +2,49 @@
 
 from __future__ import annotations
 
-import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from gitml.data import json_text
-from gitml.model import SCHEMA, iso
+from gitml.model import iso
 from gitml.names import plural
 from gitml.query.columns import leading_metrics
 from gitml.query.goals import default_goal
-from gitml.records import run_json
 from gitml.site import urls
 from gitml.site.facts import ABSENT, curve_of, moment, shown
 from gitml.site.gather import SYSTEM
 from gitml.site.pages import RunReport
-from gitml.site.parts import ChartGroup, Fact, Link, MetricChart, Pair
+from gitml.site.parts import ChartGroup, Fact, Link, MetricChart, Pair, Relative
+from gitml.site.run_data import goal_of
 from gitml.words import duration, number, size
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from gitml.model import Json, Run
+    from gitml.model import Run
     from gitml.site.curves import Curves, Series
-    from gitml.site.gather import Frames
+    from gitml.site.gather import Frames, Gathered
     from gitml.site.hosts import Host
-    from gitml.site.parts import File
+    from gitml.site.packages import Packages
+    from gitml.site.parts import File, Patch
+    from gitml.site.relatives import Relatives
 
 OPEN = 24
 """Charts that are open at first."""
 _FACTS = 4
-_LISTED = 100
+_LISTED, _CHILDREN = 100, 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What a run's page tells beside the run itself."""
+
+    relatives: Relatives
+    """The runs around it."""
+    patch: Patch | None
+    """Its uncommitted changes, None without any."""
+    packages: Packages | None
+    """What was installed, None where that was not recorded."""
 
 
 def run_report(
@@ -40,11 +53,12 @@ def run_report(
     files: Sequence[File],
     frames: Frames,
     *,
-    keys: Mapping[str, str],
-    host: Host | None,
+    gathered: Gathered,
+    around: Around,
 ) -> RunReport:
-    """Return the context of a run's page; ``keys`` say which other runs have one."""
-    key = keys[run.id]
+    """Return the context of a run's page."""
+    key, host = gathered.keys[run.id], gathered.hosts.get(run.source.remote or "")
+    kin = around.relatives
     frame = frames.frame(urls.run_page(key), run.name, dated=False)
     charts = [
         _chart(run, name, curves.series.get(name))
@@ -70,7 +84,10 @@ def run_report(
         if source.commit
         else None,
         branch=source.branch,
-        parent=_parent(run, frame.root, keys),
+        parent=_parent(run, kin.parent, gathered),
+        previous=None if kin.previous is None else _relative(run, kin.previous, gathered),
+        children=tuple(_relative(run, each, gathered) for each in kin.children[:_CHILDREN]),
+        more=max(0, len(kin.children) - _CHILDREN),
         facts=_facts(run),
         groups=_groups(drawn),
         values=tuple(chart for chart in charts if chart.count == 1),
@@ -84,29 +101,50 @@ def run_report(
         note=run.note or "",
         details=_details(run),
         source=_source(run, host),
-        changed=source.changed[:_LISTED],
+        environment=_environment(run),
+        packages=_packages(around.packages),
+        changed=() if around.patch and around.patch.files else source.changed[:_LISTED],
+        left_out=source.left_out[:_LISTED],
+        patch=around.patch,
         inputs=_inputs(run),
         files=tuple(files),
         figures=bool(drawn) or any(file.shown == "figure" for file in files),
     )
 
 
-def _parent(run: Run, root: str, keys: Mapping[str, str]) -> Link | None:
+def _parent(run: Run, parent: Run | None, gathered: Gathered) -> Relative | None:
+    if parent is not None:
+        return _relative(run, parent, gathered)
     if not run.parent:
         return None
-    key = keys.get(run.parent)
-    return Link(text=run.parent[:12], href=root + urls.run_page(key) if key else None)
+    name = run.parent[:12]
+    return Relative(name=name, key="", href=None, status="", commits=None, same=False)
+
+
+def _relative(run: Run, other: Run, gathered: Gathered) -> Relative:
+    """Return another run, and what lies between the two commits."""
+    before, after = other.source.commit, run.source.commit
+    host = gathered.hosts.get(run.source.remote or "")
+    commits = None
+    if before and after and before != after:
+        there = host is not None and other.source.remote == run.source.remote
+        href = host.diff(before, after) if host is not None and there else None
+        commits = Link(text=f"{before[:7]}…{after[:7]}", href=href)
+    key = gathered.keys[other.id]
+    return Relative(
+        name=other.name,
+        key=key,
+        href=f"../{urls.run_page(key)}",
+        status=other.status,
+        commits=commits,
+        same=bool(before) and before == after,
+    )
 
 
 def table_of(experiment: str) -> str:
     """Return the hash of the table's address that shows one experiment."""
     text = experiment.replace("'", "''")
     return "q=" + quote(f"experiment = '{text}'", safe="")
-
-
-def goal_of(run: Run, name: str) -> str:
-    """Return ``min`` or ``max`` for a metric of this run."""
-    return run.metrics[name].goal or default_goal(name)
 
 
 def _facts(run: Run) -> tuple[Fact, ...]:
@@ -173,12 +211,18 @@ def _thinned(curves: Curves) -> str:
 
 
 def _details(run: Run) -> tuple[Pair, ...]:
-    machine = run.environment
     pairs = [
         Pair(name="Run id", value=run.id, mono=True),
         Pair(name="Author", value=run.author),
         Pair(name="Started", value=moment(run.created).text),
         Pair(name="Ended", value="" if run.ended is None else moment(run.ended).text),
+    ]
+    return tuple(pair for pair in pairs if pair.value)
+
+
+def _environment(run: Run) -> tuple[Pair, ...]:
+    machine = run.environment
+    pairs = [
         Pair(name="Python", value=machine.python or ""),
         Pair(name="System", value=machine.platform or ""),
         Pair(name="Host", value=machine.host or ""),
@@ -187,6 +231,13 @@ def _details(run: Run) -> tuple[Pair, ...]:
         *(Pair(name=name, value=value, mono=True) for name, value in machine.variables.items()),
     ]
     return tuple(pair for pair in pairs if pair.value)
+
+
+def _packages(packages: Packages | None) -> Link | None:
+    if packages is None:
+        return None
+    href = f"../{urls.data(f'packages/{packages.key}', 'txt')}"
+    return Link(text=plural(packages.count, "package"), href=href)
 
 
 def _source(run: Run, host: Host | None) -> tuple[Pair, ...]:
@@ -223,31 +274,6 @@ def _inputs(run: Run) -> tuple[tuple[str, ...], ...]:
         )
         for each in run.inputs[:_LISTED]
     )
-
-
-def run_data(run: Run, curves: Curves, figures: Sequence[Json] = ()) -> str:
-    """Return everything about a run as JSON: its facts, and its points as columns."""
-    axes: list[str] = []
-    numbers: dict[tuple[tuple[int, ...], tuple[float, ...]], int] = {}
-    series = []
-    for name, each in curves.series.items():
-        at = numbers.setdefault((each.steps, each.seconds), len(axes))
-        if at == len(axes):
-            steps, seconds = map(str, each.steps), _numbers(each.seconds)
-            axes.append(f'{{"step":[{",".join(steps)}],"time":[{seconds}]}}')
-        series.append(
-            f'{json_text(name)}:{{"axis":{at},"count":{each.count},'
-            f'"value":[{_numbers(each.values)}]}}'
-        )
-    head = json_text({"schema": SCHEMA, "run": run_json(run), "figures": list(figures)})
-    return f'{head[:-1]},"axes":[{",".join(axes)}],"series":{{{",".join(series)}}}}}'
-
-
-def _numbers(values: Sequence[float]) -> str:
-    """Return numbers for JSON with six significant digits; what is not finite is null."""
-    if all(map(math.isfinite, values)):
-        return ",".join(["%.6g" % v for v in values])  # noqa: UP031 - twice as fast as format
-    return ",".join(["%.6g" % v if math.isfinite(v) else "null" for v in values])  # noqa: UP031
 
 
 def summary(run: Run) -> str:

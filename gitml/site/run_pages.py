@@ -12,6 +12,9 @@ from gitml.site import artifacts, report, urls
 from gitml.site.curves import read_curves
 from gitml.site.facts import spark_of
 from gitml.site.plan import as_script
+from gitml.site.relatives import relatives
+from gitml.site.run_data import run_data
+from gitml.site.shared import Shared
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,8 +32,13 @@ def addresses(site: Site) -> list[str]:
 
 def write(site: Site, folder: Folder, progress: Callable[[int, int], None]) -> None:
     """Write the files of those runs that changed, and fill in the sparklines of all."""
-    keys = {run.id: key_of(site, run) for run in site.gathered.runs}
-    waiting = _waiting(site, folder, keys)
+    kin = relatives(site.gathered.runs)
+    shared = Shared(site, folder)
+    keys = {
+        run.id: key_of(site, run, kin[run.id].told, shared.told(run)) for run in site.gathered.runs
+    }
+    waiting = _waiting(site, folder, keys, shared)
+    shared.read(waiting)
     progress(0, len(waiting))
     metric = site.gathered.curve_metric or ""
     most = site.options.max_points
@@ -38,26 +46,28 @@ def write(site: Site, folder: Folder, progress: Callable[[int, int], None]) -> N
     for done, (run, curves) in enumerate(zip(waiting, found, strict=True), 1):
         series = curves.series.get(metric)
         site.sparks[run.id] = spark_of(series.values) if series else ""
-        _write(site, folder, run, curves, keys[run.id])
+        around = report.Around(
+            relatives=kin[run.id], patch=shared.patch(run), packages=shared.packages(run)
+        )
+        _write(site, folder, run, curves, around, keys[run.id])
         progress(done, len(waiting))
+    site.notes.update(shared.notes())
 
 
 def notes(site: Site) -> dict[str, object]:
     """Return what `write` wants to know the next time."""
     keys = site.gathered.keys
     sparks = {keys[run_id]: spark for run_id, spark in sorted(site.sparks.items())}
-    return {"curve": site.gathered.curve_metric, "sparks": sparks}
+    return {"curve": site.gathered.curve_metric, "sparks": sparks, **site.notes}
 
 
-def key_of(site: Site, run: Run) -> str:
-    """Return the hash of all that the files of a run are made from."""
-    gathered = site.gathered
-    made = gathered.made_of[run.id] or repr(run)
-    parent = gathered.keys.get(run.parent or "", "")
-    return site.key(made, run.experiment, parent, gathered.keys[run.id])
+def key_of(site: Site, run: Run, *around: str) -> str:
+    """Return the hash of all that the files of a run are made from, with what is around it."""
+    made = site.gathered.made_of[run.id] or repr(run)
+    return site.key(made, run.experiment, site.gathered.keys[run.id], *around)
 
 
-def _waiting(site: Site, folder: Folder, keys: dict[str, str]) -> list[Run]:
+def _waiting(site: Site, folder: Folder, keys: dict[str, str], shared: Shared) -> list[Run]:
     """Return the runs whose files are not there as they should be; of the others, they stay."""
     known = folder.notes
     sparks = known.get("sparks") if known.get("curve") == site.gathered.curve_metric else None
@@ -67,23 +77,24 @@ def _waiting(site: Site, folder: Folder, keys: dict[str, str]) -> list[Run]:
         short = site.gathered.keys[run.id]
         listed = [*_of(site, run), *folder.below(f"files/{short}/")]
         there = [folder.has(address, keys[run.id]) for address in listed]
-        if all(there) and short in sparks:
+        if all(there) and short in sparks and shared.stay(run):
             site.sparks[run.id] = str(sparks[short])
         else:
             waiting.append(run)
     return waiting
 
 
-def _write(site: Site, folder: Folder, run: Run, curves: Curves, key: str) -> None:
+def _write(
+    site: Site, folder: Folder, run: Run, curves: Curves, around: report.Around, key: str
+) -> None:
     gathered = site.gathered
     short = gathered.keys[run.id]
-    host = gathered.hosts.get(run.source.remote or "")
     shown = artifacts.show(site.store, run, short, gathered.made_of[run.id])
     context = report.run_report(
-        run, curves, shown.files, site.frames, keys=gathered.keys, host=host
+        run, curves, shown.files, site.frames, gathered=gathered, around=around
     )
     page, data, script = _of(site, run)
-    text = report.run_data(run, curves, shown.figures)
+    text = run_data(run, curves, shown.figures, gathered=gathered, around=around)
     for address, copy in shown.copies.items():
         folder.put(address, copy, key)
     folder.put(page, site.page("run", context), key)

@@ -5,8 +5,8 @@
   const key = location.pathname.split('/').pop().replace(/\.html$/, '');
   const own = gitml.taken.get('runs/' + key) || [...gitml.taken.values()][0];
   const charts = $$('.chart[data-metric]');
-  if (!own || !window.Plotly) return;
-  const view = { x: 'step', log: false, smoothing: 0, other: '' };
+  if (!own) return;
+  const view = { x: 'step', log: false, smoothing: 0, other: '', only: false };
   let other = null;
   const seriesOf = data => new Map(Object.entries(data.series));
   const mine = seriesOf(own), ownKey = own.run.id.slice(0, 12);
@@ -34,49 +34,23 @@
     const found = lines(chart.dataset.metric);
     if (found.length) gitml.charts.curves(chart, found, view);
   }
-  const again = gitml.charts.lazily(charts, draw);
+  const again = window.Plotly ? gitml.charts.lazily(charts, draw) : () => {};
   gitml.painters.push(redraw);
   function redraw() { legend(); again(); figures(); }
 
   function legend() {
-    if (!$('#keys')) return;
     const entry = (name, color, drop) => {
-      const made = element('span', { class: 'key', style: '--k: var(' + color + ')' }, name);
-      if (drop) { const button = element('button', { class: 'btn icon', type: 'button', 'aria-label': 'Take the overlay off' }, '×'); button.addEventListener('click', () => overlay('')); made.append(button); }
+      const made = element('span', { class: 'key', style: '--k: var(' + color + ')', title: name }, element('span', {}, name));
+      if (drop) { const button = element('button', { class: 'btn icon', type: 'button', 'aria-label': 'Take the other run away' }, '×'); button.addEventListener('click', () => overlay('')); made.append(button); }
       return made;
     };
     const color = gitml.colors([ownKey]).get(ownKey);
-    $('#keys').replaceChildren(entry('this run', color), ...(other ? [entry(other.run.name, otherColor(), true)] : []));
-  }
-
-  // Params beside those of the other run, those that differ first to be seen.
-  function versus() {
-    const section = $('#params');
-    if (!section) return;
-    const table = section.querySelector('table'), head = table.tHead.rows[0];
-    [...table.querySelectorAll('.theirs, tr.only')].forEach(cell => cell.remove());
-    [...table.tBodies[0].rows].forEach(row => row.classList.remove('chg', 'same'));
-    section.classList.remove('versus');
-    if (!other) { $('#psaid').textContent = table.tBodies[0].rows.length; return; }
-    head.append(element('th', { scope: 'col', class: 'num theirs' }, other.run.name));
-    const theirs = new Map(Object.entries(other.run.params)), ours = new Map(Object.entries(own.run.params));
-    let different = 0;
-    const cellOf = (value, there) => element('td', { class: 'num mono theirs' }, there ? gitml.shown(value) : element('span', { class: 'muted' }, 'not set'));
-    for (const row of [...table.tBodies[0].rows]) {
-      const name = row.dataset.param, same = theirs.has(name) && JSON.stringify(theirs.get(name)) === JSON.stringify(ours.get(name));
-      row.append(cellOf(theirs.get(name), theirs.has(name)));
-      row.classList.toggle('chg', !same);
-      row.classList.toggle('same', same);
-      different += !same;
-    }
-    for (const [name, value] of theirs) {
-      if (ours.has(name)) continue;
-      different++;
-      table.tBodies[0].append(element('tr', { class: 'only chg' }, element('th', { scope: 'row' }, element('code', {}, name)), element('td', { class: 'num mono' }, element('span', { class: 'muted' }, 'not set')), cellOf(value, true)));
-    }
-    const only = element('button', { class: 'btn', type: 'button', 'aria-pressed': 'false' }, 'Only these');
-    only.addEventListener('click', () => only.setAttribute('aria-pressed', String(section.classList.toggle('versus'))));
-    $('#psaid').replaceChildren(different + ' of ' + table.tBodies[0].rows.length + ' differ from ' + other.run.name + ' ', ...(different ? [only] : []));
+    $('#keys').replaceChildren(...(other ? [entry('this run', color), entry(other.run.name, otherColor(), true)] : []));
+    $('.diffs').hidden = !other;
+    $$('[data-with]').forEach(button => button.setAttribute('aria-pressed', String(button.dataset.with === view.other)));
+    document.body.classList.toggle('only-diffs', Boolean(other) && view.only);
+    const address = '../compare.html#runs=' + [key, view.other].filter(Boolean).join(',');
+    $$('a[data-compare]').forEach(link => { link.href = address; });
   }
 
   async function overlay(name, quiet) {
@@ -86,19 +60,23 @@
     other = null;
     if (name) {
       try {
-        const runs = gitml.runs.open(await gitml.load('runs')), names = runs.column('name');
-        const at = runs.numbers.has(name) ? runs.numbers.get(name) : runs.keys.findIndex((k, n) => names(n) === name);
-        if (at < 0) throw new Error('no such run');
-        other = await gitml.load('runs/' + runs.keys[at]);
-        view.other = runs.keys[at];
-        field.value = names(at);
+        const found = /^[0-9a-f]{12,64}$/.test(name) ? name : await called(name);
+        other = await gitml.load('runs/' + found);
+        view.other = found;
+        field.value = other.run.name;
       } catch (problem) {
         field.setAttribute('aria-invalid', 'true');
       }
     } else field.value = '';
     if (!quiet) save();
-    versus();
+    if (other) await gitml.versus.show(own, other); else gitml.versus.clear();
     redraw();
+  }
+  async function called(name) {
+    const runs = gitml.runs.open(await gitml.load('runs')), names = runs.column('name');
+    const at = runs.keys.findIndex((each, nth) => names(nth) === name);
+    if (at < 0) throw new Error('no such run');
+    return runs.keys[at];
   }
   // Names to choose from are only worth loading once somebody wants to choose.
   let offered = false;
@@ -113,9 +91,11 @@
   }
 
   function save() {
-    gitml.writeHash([['x', view.x === 'step' ? '' : view.x], ['log', view.log ? 1 : ''], ['sm', view.smoothing || ''], ['with', view.other]]);
+    gitml.writeHash([['x', view.x === 'step' ? '' : view.x], ['log', view.log ? 1 : ''], ['sm', view.smoothing || ''], ['with', view.other], ['only', view.only ? 1 : '']]);
   }
   function show() {
+    $('#only').checked = view.only;
+    if (!$('#log')) return;
     $$('.seg button').forEach(button => button.setAttribute('aria-pressed', String(button.dataset.x === view.x)));
     $('#log').checked = view.log;
     $('#sm').value = view.smoothing;
@@ -126,19 +106,20 @@
     view.x = hash.get('x') === 'time' ? 'time' : 'step';
     view.log = hash.get('log') === '1';
     view.smoothing = Math.min(0.98, Math.max(0, parseFloat(hash.get('sm')) || 0));
-    if (!$('#controls')) return figures();
+    view.only = hash.get('only') === '1';
     show();
     if ((hash.get('with') || '') !== view.other) overlay(hash.get('with') || '', true);
     else redraw();
   }
-  if ($('#controls')) {
+  if ($('#log')) {
     $$('.seg button').forEach(button => button.addEventListener('click', () => { view.x = button.dataset.x; show(); save(); redraw(); }));
     $('#log').addEventListener('change', event => { view.log = event.target.checked; save(); redraw(); });
     $('#sm').addEventListener('input', event => { view.smoothing = Number(event.target.value); show(); save(); redraw(); });
-    $('#with').addEventListener('focus', offer);
-    $('#with').addEventListener('change', event => overlay(event.target.value.trim()));
-    if (own.run.parent) $('#with').placeholder = 'another run, or the parent';
   }
+  $('#only').addEventListener('change', event => { view.only = event.target.checked; save(); legend(); });
+  $$('[data-with]').forEach(button => button.addEventListener('click', () => overlay(view.other === button.dataset.with ? '' : button.dataset.with)));
+  $('#with').addEventListener('focus', offer);
+  $('#with').addEventListener('change', event => overlay(event.target.value.trim()));
   addEventListener('popstate', read);
 
   // Figures that the run kept as JSON.
