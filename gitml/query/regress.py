@@ -140,9 +140,14 @@ def series_of(
             if not math.isfinite(metric.last):
                 continue
             if name in metrics if metrics is not None else not name.startswith(SYSTEM):
-                group.setdefault(name, {}).setdefault(commit, []).append(run)
+                by_commit = group.get(name)
+                if by_commit is None:
+                    by_commit = group[name] = {}
+                if commit in by_commit:
+                    by_commit[commit].append(run)
+                else:
+                    by_commit[commit] = [run]
     order = in_order(commits, seen)
-    place = {commit: at for at, commit in enumerate(order)}
     times = {commit: commits[commit].time if commit in commits else seen[commit] for commit in seen}
     return [
         Series(
@@ -151,8 +156,7 @@ def series_of(
             metric=name,
             goal=(goals or {}).get(name) or default_goal(name),
             points=tuple(
-                _point(commit, times[commit], name, by_commit[commit])
-                for commit in sorted(by_commit, key=place.__getitem__)
+                [_point(at, times[at], name, by_commit[at]) for at in order if at in by_commit]
             ),
         )
         for (experiment, branch), group in sorted(groups.items())
@@ -160,7 +164,24 @@ def series_of(
     ]
 
 
+def comparable(runs: Iterable[Run]) -> bool:
+    """Say whether any series of these runs has two points."""
+    first: dict[tuple[str, str | None, str], str] = {}
+    for run in runs:
+        commit = run.source.commit
+        if not commit or run.status != "finished":
+            continue
+        for name, metric in run.metrics.items():
+            if math.isfinite(metric.last) and not name.startswith(SYSTEM):
+                key = (run.experiment, run.source.branch, name)
+                if first.setdefault(key, commit) != commit:
+                    return True
+    return False
+
+
 def _point(commit: str, time: int, metric: str, runs: Sequence[Run]) -> Point:
+    if len(runs) == 1:  # as most are; there may be many
+        return Point(commit, time, runs[0].metrics[metric].last, (runs[0],), runs[0].source.dirty)
     clean = [run for run in runs if not run.source.dirty]
     chosen = clean or runs
     value = median(sorted([run.metrics[metric].last for run in chosen]))

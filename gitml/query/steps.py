@@ -25,16 +25,20 @@ FEWEST = 8
 """Points below which noise cannot be told from a change, and nothing is fitted."""
 SHORTEST = 3
 """Points of a piece; fewer are outliers, unless they are the newest."""
-_LEVELS = 64
+_LEVELS = 48
 _EXACT = 96
 """Points up to which every value is tried as a level."""
-_RECENT = 512
+_RECENT = 256
 """Points at the end that may each begin a piece; before them those at equal distances may."""
-_BLOCKS = 512
+_BLOCKS = 256
 _PRICE = 4.0
 """What a cut costs, times ln n: asv's four degrees of freedom."""
 _FINEST = 32
 """The noise is never taken to be less than this part of the smallest cut."""
+_FALL = 2.5
+"""How much cheaper each further try makes a cut."""
+_DEEP, _FINE = 7, 1e-6
+"""How far below the worth of a cut it is still tried, and what noise is none, of all there is."""
 _ROUNDS = 5
 """How often outliers are taken out at most; a series that needs more has no levels."""
 
@@ -120,18 +124,20 @@ def _cuts(values: Sequence[float]) -> list[int]:
         return best
     grid = _Grid(_scaled(values))
     least = _criterion(grid.values, best)
-    price, seen = grid.total, {n}
-    while price > grid.total / n:
-        price /= 2
+    price, worth, seen = grid.total, 0.0, {1}
+    while price > worth:
+        price /= _FALL
         ends = grid.cut(price)
         # Cuts only get more as they get cheaper, so that a known number is a known answer.
-        if len(ends) in seen:
-            continue
-        seen.add(len(ends))
-        found = _criterion(grid.values, ends)
-        if found < least:
-            best, least = ends, found
-    return best
+        if len(ends) not in seen:
+            seen.add(len(ends))
+            found = _criterion(grid.values, ends)
+            if found < least:
+                best, least = ends, found
+        # A cut that saves less would not pay, even if all that is left went with such cuts.
+        left = sum(_cost(sorted(grid.values[a:b])) for a, b in _pieces(best))
+        worth = _PRICE * math.log(n) * max(left, grid.total * _FINE) / n / _DEEP
+    return grid.settled(best)
 
 
 def _criterion(values: Sequence[float], ends: Sequence[int]) -> float:
@@ -198,10 +204,11 @@ class _Grid:
         while at:
             ends.append(self._begins[at])
             at = came[at - 1]
-        return self._settled(ends[::-1])
+        return ends[::-1]
 
-    def _settled(self, ends: list[int]) -> list[int]:
-        """Move each cut to where it is cheapest between the ends of its neighbours."""
+    def settled(self, ends: Sequence[int]) -> list[int]:
+        """Return ends where each cut is where it is cheapest between its neighbours."""
+        ends = list(ends)
         for at in range(len(ends) - 1):
             start, cut, end = ends[at - 1] if at else 0, ends[at], ends[at + 1]
             one, other = (median(sorted(self.values[a:b])) for a, b in ((start, cut), (cut, end)))
