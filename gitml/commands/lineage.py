@@ -63,7 +63,8 @@ def lineage(
     store = session.store()
     registry = read_registry(store)
     with session.index() as index:
-        facts = lines.Facts(index, registry, lambda version: load_version(store, version))
+        known = lines.known_to(index)
+        facts = lines.Facts(known, registry.models, lambda version: load_version(store, version))
         graph = lines.lineage(facts, _key(session, index, registry, facts, ref))
     if chosen == "json":
         session.screen.json(

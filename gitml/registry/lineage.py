@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from gitml.model import Dataset, Run
     from gitml.query.index import Index
-    from gitml.registry.state import Registry
     from gitml.registry.values import Model, ModelVersion, Version
 
 Kind: TypeAlias = Literal["data", "run", "version", "stage"]
@@ -82,38 +81,77 @@ class _Made(NamedTuple):
     path: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known of runs."""
+
+    runs: Mapping[str, Node]
+    """Every run by its id."""
+    inputs: Iterable[tuple[str, str, str | None, str | None, str | None]]
+    """What runs used: run, name, digest, context and uri."""
+    artifacts: Iterable[tuple[str, str, str]]
+    """What runs left and some run used: run, path and SHA-256 in hex."""
+    removed: Callable[[str], Run | None]
+    """Returns a run that is none of these because somebody removed it."""
+
+
+def known_to(index: Index) -> Known:
+    """Return what the index knows, by three queries."""
+    runs = {}
+    _, rows = index.sql("SELECT id, name, experiment, status, created FROM runs")
+    for run_id, name, experiment, status, created in rows:
+        facts = {"id": run_id, "experiment": experiment, "status": status, "created": created}
+        runs[run_id] = Node(key=f"run:{run_id}", kind="run", label=name, facts=facts)
+    _, inputs = index.sql("SELECT run_id, name, digest, context, uri FROM inputs")
+    # Of the many files that runs leave, those count that some run used.
+    _, artifacts = index.sql(
+        "SELECT run_id, path, sha256 FROM artifacts WHERE sha256 IS NOT NULL AND"
+        " 'sha256:' || sha256 IN (SELECT digest FROM inputs)"
+    )
+    return Known(
+        runs=runs,
+        inputs=[tuple(row) for row in inputs],
+        artifacts=[tuple(row) for row in artifacts],
+        removed=lambda run_id: next(iter(index.load([run_id])), None),
+    )
+
+
+def known_of(runs: Iterable[Run]) -> Known:
+    """Return what these runs say, as if there were no others."""
+    listed = list(runs)
+    inputs = [(r.id, i.name, i.digest, i.context, i.uri) for r in listed for i in r.inputs]
+    used = {row[2] for row in inputs}
+    return Known(
+        runs={run.id: _run_node(run) for run in listed},
+        inputs=inputs,
+        artifacts=[
+            (run.id, path, made.sha256)
+            for run in listed
+            for path, made in run.artifacts.items()
+            if made.sha256 and f"sha256:{made.sha256}" in used
+        ],
+        removed=lambda _: None,
+    )
+
+
 class Facts:
-    """What the index and the registry know, by digest, by run and by version."""
+    """What runs and the registry tell, by digest, by run and by version."""
 
     def __init__(
-        self,
-        index: Index,
-        registry: Registry,
-        load: Callable[[Version], ModelVersion],
+        self, known: Known, models: Mapping[str, Model], load: Callable[[Version], ModelVersion]
     ) -> None:
-        """Read inputs and artifacts in two queries; ``load`` reads a version's own facts."""
+        """Sort what is known; ``models`` are by slug, ``load`` reads a version's own facts."""
         self._load = load
-        self._index = index
-        self._runs: dict[str, Node] = {}
-        _, rows = index.sql("SELECT id, name, experiment, status, created FROM runs")
-        for run_id, name, experiment, status, created in rows:
-            facts = {"id": run_id, "experiment": experiment, "status": status, "created": created}
-            key = f"run:{run_id}"
-            self._runs[run_id] = Node(key=key, kind="run", label=name, facts=facts)
-        self.models = registry.models
+        self._known = known
+        self._runs: dict[str, Node] = {**known.runs}
+        self.models = models
         self.used: dict[str, list[_Used]] = {}
         self.inputs: dict[str, list[tuple[str, _Used]]] = {}
-        _, rows = index.sql("SELECT run_id, name, digest, context, uri FROM inputs")
-        for run_id, name, digest, context, uri in rows:
+        for run_id, name, digest, context, uri in known.inputs:
             self._add_input(digest, _Used(run_id, name, context, uri))
         self.made: dict[str, list[_Made]] = {}
         self.artifacts: dict[str, list[tuple[str, str]]] = {}
-        # Of the many files that runs leave, those count that some run used.
-        _, rows = index.sql(
-            "SELECT run_id, path, sha256 FROM artifacts WHERE sha256 IS NOT NULL AND"
-            " 'sha256:' || sha256 IN (SELECT digest FROM inputs)"
-        )
-        for run_id, path, sha256 in rows:
+        for run_id, path, sha256 in known.artifacts:
             digest = f"sha256:{sha256}"
             self.made.setdefault(digest, []).append(_Made(run_id, path))
             self.artifacts.setdefault(run_id, []).append((digest, path))
@@ -139,7 +177,7 @@ class Facts:
         run_id = version.run or ""
         if run_id in self._runs or run_id in self.inputs:
             return
-        removed = next(iter(self._index.load([run_id])), None)
+        removed = self._known.removed(run_id)
         if removed is not None:
             self._runs[run_id] = _run_node(removed)
         item: Dataset
