@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ _SHOWN = 1 << 20
         "gitml artifacts ls brave-otter-12",
         "gitml artifacts get best:auc model.pkl -o models",
     ],
-    exits=[3, 4, 5, 6, 8, 10],
+    exits=[3, 4, 5, 6, 8, 9, 10],
 )
 def artifacts() -> None:
     """List the files of a run, or get them."""
@@ -115,7 +116,7 @@ def _where(store: Repository, artifact: Artifact) -> str:
         "gitml artifacts get brave-otter-12 plots -o report",
         "gitml artifacts get best:auc report.md -o -",
     ],
-    exits=[3, 4, 5, 6, 8, 10],
+    exits=[3, 4, 5, 6, 8, 9, 10],
 )
 @run_argument()
 @click.argument("paths", metavar="[PATH]...", nargs=-1)
@@ -136,9 +137,12 @@ def get(
     PATH is a file or a folder, as gitml artifacts ls names them; without any, all
     files are written to a new folder named after the run. Named ones are written
     below the working directory. A file with the same content is left alone.
+    What is not here comes from artifacts.remote, else from git-lfs at the remote; a
+    file that was recorded by its address is read from there when it is named.
     """
     from gitml.reproduce.artifacts import fetch, select
     from gitml.reproduce.place import folder_name
+    from gitml.store.uris import can_be_read
 
     with session.index() as index:
         found = index.find(run)
@@ -152,7 +156,8 @@ def get(
     if output is None:
         output = "." if paths else folder_name(found, "artifacts")
     folder = session.cwd() / Path(output).expanduser()
-    placed = fetch(session.store(), found, chosen, folder, force=force)
+    bring = functools.partial(_bring, session)
+    placed = fetch(session.store(), found, chosen, folder, force=force, bring=bring)
     if as_json:
         session.screen.json(
             folder=str(folder),
@@ -169,18 +174,41 @@ def get(
         )
         return
     _tell(session, placed, output)
+    for each in placed:
+        if each.written and each.artifact.sha256 is None:
+            session.say(f"{visible(each.artifact.path)} has no digest to be verified against.")
     left = [a for a in found.artifacts.values() if a.store == "uri"] if not paths else []
     for artifact in left:
-        session.say(f"{visible(artifact.path)} was not copied: it is at {artifact.uri}")
+        session.say(
+            f"{visible(artifact.path)} was not copied: it is at {artifact.uri}",
+            hint=f"gitml artifacts get {run} {artifact.path} reads it from there"
+            if can_be_read(artifact.uri or "")
+            else None,
+        )
     if not chosen and not left:
         session.say(f"{visible(found.name)} has no artifacts.")
 
 
+def _bring(session: Session, wanted: Sequence[Artifact]) -> None:
+    """Bring large files that are not on this machine."""
+    from gitml.output import progress
+    from gitml.sharing.fetching import fetch_large
+    from gitml.store.remote import registry_remote
+    from gitml.store.transfer import Content
+
+    store = session.store()
+    contents = [Content(sha256=a.sha256, size=a.size or 0, name=a.path) for a in wanted if a.sha256]
+    with progress("Large files", color=session.color, sized=True) as report:
+        fetch_large(store, contents, remote=registry_remote(store), progress=report)
+
+
 def _to_stdout(session: Session, run: Run, artifact: Artifact) -> None:
     from gitml.data import hostile
-    from gitml.reproduce.artifacts import Contents
+    from gitml.reproduce.artifacts import Contents, is_here
 
     screen = session.screen
+    if artifact.store == "lfs" and not is_here(session.store(), artifact):
+        _bring(session, [artifact])
     content = Contents(session.store(), run, [artifact]).read(artifact)
     if not screen.terminal:
         screen.stream.flush()

@@ -46,12 +46,14 @@ def model_pull(
     in it is what was registered; one that holds the version already is left alone.
     MLflow loads the folder: mlflow models serve -m DIR.
     """
+    from gitml.output import progress
     from gitml.registry.pulling import pull
 
     contents, facts = contents_of(session, reference, expected)
     name = output if output is not None else f"{facts.slug}-{facts.name}"
     folder = session.cwd() / Path(name).expanduser()
-    written = pull(contents, facts, folder)
+    with progress("Fetching", color=session.color, sized=True) as report:
+        written = pull(contents, facts, folder, progress=report)
     if as_json:
         session.screen.json(**version_facts(facts), folder=str(folder), written=written)
     elif written:

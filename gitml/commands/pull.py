@@ -8,21 +8,41 @@ from typing import TYPE_CHECKING
 import click
 
 from gitml.commands import sharing
-from gitml.commands.options import command, json_option
+from gitml.commands.options import command, experiment_option, json_option, where_option
+from gitml.errors import UsageError
 
 if TYPE_CHECKING:
     from gitml.commands.options import Session
 
 
-@command(examples=["gitml pull", "gitml pull backup --json"], exits=[5, 6, 7, 8, 9])
+@command(
+    examples=["gitml pull", 'gitml pull --with-artifacts --where "metrics.auc > 0.9"'],
+    exits=[3, 5, 6, 7, 8, 9, 10],
+)
 @click.argument("remote", required=False, metavar="[REMOTE]")
 @click.option(
     "--accept-rewind",
     is_flag=True,
     help="Take ledgers that went back on the remote as they are there.",
 )
+@click.option(
+    "--with-artifacts",
+    is_flag=True,
+    help="Bring the large files of runs too: of all, or of those that -e and --where say.",
+)
+@experiment_option
+@where_option
 @json_option
-def pull(session: Session, *, remote: str | None, accept_rewind: bool, as_json: bool) -> None:
+def pull(
+    session: Session,
+    *,
+    remote: str | None,
+    accept_rewind: bool,
+    with_artifacts: bool,
+    experiment: str | None,
+    where: str | None,
+    as_json: bool,
+) -> None:
     """Bring runs and models from a remote.
 
     Runs of others appear in every list; source trees, packages and large files
@@ -30,16 +50,29 @@ def pull(session: Session, *, remote: str | None, accept_rewind: bool, as_json: 
     and not followed.
     """
     from gitml.sharing.exchange import pull as bring
-    from gitml.store.pulling import where
+    from gitml.store.pulling import where as remote_of
 
+    if not with_artifacts and (experiment or where):
+        raise UsageError(
+            "-e and --where say whose large files are brought, and none are asked for.",
+            hint="add --with-artifacts; runs themselves always come all",
+        )
     store = session.store()
-    there = where(store, remote)
+    there = remote_of(store, remote)
     started = time.monotonic()
     done = bring(store, there, accept_rewind=accept_rewind)
-    if as_json:
-        session.screen.json(remote=there.name, **sharing.pull_json(done))
-    else:
+    if not as_json:
         sharing.tell_pull(session, there, done, started)
+    document = sharing.pull_json(done)
+    if with_artifacts:
+        came = sharing.bring_artifacts(
+            session, store, there.address, experiment=experiment, where=where
+        )
+        document["large"] = {"count": len(came.came), "bytes": came.size, "here": came.had}
+        if not as_json:
+            sharing.tell_artifacts(session, came)
+    if as_json:
+        session.screen.json(remote=there.name, **document)
     if done.runs.rewound and not accept_rewind:
         sharing.tell_rewound(session, there, done)
         raise click.exceptions.Exit(sharing.REFUSED)

@@ -10,6 +10,7 @@ from gitml.names import plural, visible
 if TYPE_CHECKING:
     from gitml.commands.options import Session
     from gitml.sharing.exchange import Pull, Push
+    from gitml.sharing.fetching import Fetched
     from gitml.store.git import Repository
     from gitml.store.pulling import Where
 
@@ -19,12 +20,12 @@ REFUSED = 9
 
 def run_push(session: Session, there: Where, store: Repository, *, dry_run: bool) -> Push:
     """Push everything, with a bar where it takes long."""
-    from gitml.output import progress
+    from gitml.output import bars
     from gitml.sharing.exchange import push
     from gitml.tracking.identity import author
     from gitml.tracking.settings import read_settings
 
-    with progress("Pushing", color=session.color) as report:
+    with bars(color=session.color) as bar:
         return push(
             store,
             there,
@@ -32,8 +33,41 @@ def run_push(session: Session, there: Where, store: Repository, *, dry_run: bool
             now=session.now,
             settings=read_settings(store.work_tree),
             dry_run=dry_run,
-            progress=report,
+            progress=bar("Pushing"),
+            moved=bar("Large files", sized=True),
         )
+
+
+def bring_artifacts(
+    session: Session,
+    store: Repository,
+    remote: str | None,
+    *,
+    experiment: str | None = None,
+    where: str | None = None,
+) -> Fetched:
+    """Bring the large files of runs that are not here, with a bar of bytes.
+
+    ``remote`` is asked by git-lfs for what ``artifacts.remote`` does not have.
+    """
+    from gitml.output import progress
+    from gitml.sharing.fetching import fetch_large, large_files
+
+    with session.index(store) as index:
+        wanted = large_files(index.search(experiment=experiment, where=where))
+    with progress("Large files", color=session.color, sized=True) as report:
+        return fetch_large(store, wanted, remote=remote, progress=report)
+
+
+def tell_artifacts(session: Session, done: Fetched) -> None:
+    """Say what large files came."""
+    from gitml.output import size
+
+    if done.came:
+        told = f"{plural(len(done.came), 'large file')}, {size(done.size)}, verified"
+    else:
+        told = f"{plural(done.had, 'large file')}, here already" if done.had else "none"
+    session.screen.fact("files", told)
 
 
 def tell_push(session: Session, there: Where, done: Push, *, dry_run: bool) -> None:
@@ -106,11 +140,20 @@ def tell_pull(session: Session, there: Where, done: Pull, started: float) -> Non
         screen.line(f"Nothing new on {name}.")
     for run_id, reason in runs.unreadable.items():
         session.say(f"The run {run_id[:12]} of {name} was left out: {reason}")
+    for slug in runs.restored:
+        session.say(
+            f"The ledger {slug} went on at {name} without runs that were in it; they were kept.",
+            hint="gitml push brings them back there",
+        )
+    for ref, why in runs.refused.items():
+        session.say(
+            f"{visible(ref, 120)} of {name} was not taken: {visible(why, 200).rstrip('.')}."
+        )
 
 
 def tell_rewound(session: Session, there: Where, done: Pull) -> None:
     """Say which ledgers went back, and that this was not taken."""
-    slugs = ", ".join(sorted(done.runs.rewound))
+    slugs = ", ".join(visible(slug, 70) for slug in sorted(done.runs.rewound))
     name = there.said
     one = len(done.runs.rewound) == 1
     session.say(
@@ -132,4 +175,6 @@ def pull_json(done: Pull) -> dict[str, Any]:
         "purged": runs.purged,
         "models": done.models,
         "unreadable": runs.unreadable,
+        "restored": runs.restored,
+        "refused": runs.refused,
     }

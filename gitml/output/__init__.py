@@ -5,7 +5,7 @@ bidirectional characters whoever wrote them. rich is imported here only, and
 only to colour a terminal or draw a progress bar.
 """
 
-from gitml.output.progress import progress
+from gitml.output.progress import bars, progress
 from gitml.output.screen import Cell, Column, Piece, Screen
 from gitml.words import (
     duration,
@@ -24,6 +24,7 @@ __all__ = [
     "Column",
     "Piece",
     "Screen",
+    "bars",
     "duration",
     "exact",
     "number",

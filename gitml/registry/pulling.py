@@ -28,17 +28,20 @@ from gitml.registry.package import Member, check_members, members_of, package_di
 from gitml.registry.references import parse_reference, resolve
 from gitml.registry.state import read_registry
 from gitml.reproduce.place import check_folder
-from gitml.store import lfs
-from gitml.store.artifacts import INLINE_LIMIT, kept_path, large_chunks, lfs_path
+from gitml.sharing.fetching import fetch_large
+from gitml.store.artifacts import INLINE_LIMIT, here, large_chunks
 from gitml.store.remote import fetch
 from gitml.store.shared import fetch_registry
+from gitml.store.transfer import Content
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from gitml.registry.values import ModelVersion, PackageFile, Version
     from gitml.store.git import Repository
+
+    Progress = Callable[[int, int], None]
 
 _DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
 
@@ -73,27 +76,24 @@ class Contents:
                 for _ in self.read(file):
                     pass
 
-    def fetch(self, *, large: bool = True) -> bool:
+    def fetch(self, *, large: bool = True, progress: Progress | None = None) -> bool:
         """Bring what is not here yet, and only that version's; return whether anything was.
 
-        Without ``large`` what git-lfs keeps stays where it is. Raises `NotFoundError`
+        Without ``large`` what lies outside of git stays where it is; ``progress`` is told
+        of its bytes. Raises `NotFoundError`
         if there is no remote that could have it.
         """
         came = False
         if self._ref is not None and self._missing_blobs():
             self._bring(self._ref)
             came = True
-        away = [f for f in self._facts.files if f.store == "lfs" and not self._is_here(f)]
+        away = [
+            Content(sha256=file.sha256, size=file.size, name=file.path)
+            for file in self._facts.files
+            if file.store == "lfs" and not self._is_here(file)
+        ]
         if large and away:
-            if self._remote is None:
-                raise self._nowhere(away[0].path)
-            assert self._ref is not None
-            commit = self._repository.resolve(f"{self._ref}^{{commit}}")
-            if commit is None:
-                self._bring(self._ref)
-                commit = self._repository.resolve(f"{self._ref}^{{commit}}")
-            assert commit is not None
-            lfs.download(self._repository, self._remote, commit)
+            fetch_large(self._repository, away, remote=self._remote, progress=progress)
             came = True
         return came
 
@@ -124,8 +124,7 @@ class Contents:
         )
 
     def _is_here(self, file: PackageFile) -> bool:
-        places = (lfs_path(self._repository, file.sha256), kept_path(self._repository, file.sha256))
-        return any(place.is_file() for place in places)
+        return here(self._repository, file.sha256) is not None
 
     def read(self, file: PackageFile) -> Iterator[bytes]:
         """Yield a file's bytes; raise `DamagedError`, by their end, if they are wrong.
@@ -216,7 +215,9 @@ def check_expected(facts: ModelVersion, expected: str | None) -> None:
         )
 
 
-def pull(contents: Contents, facts: ModelVersion, folder: Path) -> bool:
+def pull(
+    contents: Contents, facts: ModelVersion, folder: Path, *, progress: Progress | None = None
+) -> bool:
     """Write a version's files into a new folder; return False if it has them already.
 
     An empty folder counts as new. Raises `RefusedError` for one with anything else
@@ -233,7 +234,7 @@ def pull(contents: Contents, facts: ModelVersion, folder: Path) -> bool:
         raise RefusedError(
             f"{visible(str(folder))} has other files in it.", hint="name a new folder with -o DIR"
         )
-    contents.fetch()
+    contents.fetch(progress=progress)
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = folder.with_name(f".gitml-{secrets.token_hex(8)}.tmp")
     try:

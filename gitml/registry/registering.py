@@ -42,7 +42,7 @@ from gitml.registry.writing import (
     policy_tip,
     write_event,
 )
-from gitml.store import lfs
+from gitml.sharing.large import upload
 from gitml.store.git import RefUpdate
 from gitml.store.shared import fetch_registry
 
@@ -214,7 +214,7 @@ def _published(
         fetch_registry(repository, context.remote, context.branch)
         registry = read_registry(repository)
     if context.remote is not None:
-        lfs.upload(repository, context.remote, large_contents(repository, candidate.version))
+        upload(repository, context.remote, large_contents(repository, candidate.version))
     for _ in range(3):
         seen = _known(registry, candidate.name)
         slug = seen.slug if seen else registry.slug_for_new(candidate.name)

@@ -13,7 +13,7 @@ from gitml.errors import DamagedError
 from gitml.names import TAGS
 from gitml.registry.candidate import package_ref, run_along, source_along
 from gitml.registry.versionfile import load_version
-from gitml.store import lfs
+from gitml.sharing.large import upload
 from gitml.store.remote import PushRef
 
 if TYPE_CHECKING:
@@ -60,4 +60,4 @@ def taken_along(
             yield from run_along(repository, stream, version)
             yield from source_along(repository, stream, version, branch_tip)
     if large:
-        lfs.upload(repository, remote, large)
+        upload(repository, remote, large)

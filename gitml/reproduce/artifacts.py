@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 from dataclasses import dataclass
@@ -12,19 +11,19 @@ from gitml.errors import DamagedError, NotFoundError, RefusedError
 from gitml.names import did_you_mean, visible
 from gitml.reproduce.place import check_folder, check_twins, target_of
 from gitml.store import live
-from gitml.store.artifacts import INLINE_MOST, check_blob, kept_path, large_chunks, lfs_path
+from gitml.store.artifacts import INLINE_MOST, check_blob, digest_of, here, large_chunks
 from gitml.store.history import copies
 from gitml.store.points import Collector
 from gitml.store.state import join, read_tree, stored_paths
+from gitml.store.uris import uri_chunks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from gitml.model import Artifact, Run
     from gitml.store.git import Repository
 
-_CHUNK = 1 << 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -44,15 +43,15 @@ def is_here(repository: Repository, artifact: Artifact) -> bool:
     if artifact.store != "lfs":
         return artifact.store == "git"
     sha256 = artifact.sha256 or ""
-    places = (lfs_path(repository, sha256), kept_path(repository, sha256))
-    return _SHA256.fullmatch(sha256) is not None and any(place.is_file() for place in places)
+    return _SHA256.fullmatch(sha256) is not None and here(repository, sha256) is not None
 
 
 def select(run: Run, paths: Sequence[str]) -> list[Artifact]:
     """Return the artifacts that ``paths`` name: files, or folders with all that is below.
 
     Without paths all that have bytes of their own, in order; one that was recorded
-    as a URI must be named. Raises `NotFoundError` for a path that is neither.
+    as a URI must be named, because whoever wrote the run chose what it leads to.
+    Raises `NotFoundError` for a path that is neither.
     """
     if not paths:
         return [a for _, a in sorted(run.artifacts.items()) if a.store != "uri"]
@@ -91,10 +90,7 @@ class Contents:
         if artifact.store == "lfs":
             return large_chunks(self._repository, artifact)
         if artifact.store != "git":
-            raise NotFoundError(
-                f"The artifact {visible(artifact.path)} was recorded and not copied.",
-                hint=f"it lies at {visible(artifact.uri or 'a place that was not recorded')}",
-            )
+            return uri_chunks(artifact)
         for place in sorted(self._staging.glob(f"{artifact.sha256}.*")):
             data = place.read_bytes()
             break
@@ -113,13 +109,15 @@ def fetch(
     folder: Path,
     *,
     force: bool = False,
+    bring: Callable[[Sequence[Artifact]], None] | None = None,
 ) -> list[Placed]:
     """Write artifacts below ``folder``, each in its own path; return where they are.
 
     Everything that can be known before is checked before the first is written:
     names, links on the way, files that are there (the same content will do,
     other content is overwritten only with ``force``), large content that is not
-    on this machine. A file appears whole and verified or not at all.
+    on this machine: ``bring`` is asked for that, if it is given. A file appears whole
+    and verified or not at all.
     """
     check_folder(folder)
     places = {
@@ -129,9 +127,12 @@ def fetch(
     check_twins(folder, places)
     there = {a.path: _is_there(a, places[a.path], force=force) for a in artifacts}
     reader = Contents(repository, run, artifacts)
-    for artifact in artifacts:
-        if not there[artifact.path] and not is_here(repository, artifact):
-            next(reader.read(artifact))  # which raises, and says what to do
+    away = [a for a in artifacts if a.store == "lfs" and not there[a.path]]
+    away = [a for a in away if not is_here(repository, a)]
+    if away and bring is not None:
+        bring(away)
+    elif away:
+        next(reader.read(away[0]))  # which raises, and says what to do
     placed = []
     for artifact in artifacts:
         target = places[artifact.path]
@@ -149,7 +150,7 @@ def _is_there(artifact: Artifact, target: Path, *, force: bool) -> bool:
         )
     if not (target.exists() or target.is_symlink()):
         return False
-    if target.is_file() and not target.is_symlink() and _digest(target) == artifact.sha256:
+    if target.is_file() and not target.is_symlink() and digest_of(target) == artifact.sha256:
         return True
     if not force:
         raise RefusedError(
@@ -157,14 +158,6 @@ def _is_there(artifact: Artifact, target: Path, *, force: bool) -> bool:
             hint="--force overwrites it; -o DIR names another folder",
         )
     return False
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _write(target: Path, content: Iterator[bytes]) -> None:

@@ -58,13 +58,14 @@ def push(
     settings: Settings,
     dry_run: bool = False,
     progress: Progress | None = None,
+    moved: Progress | None = None,
 ) -> Push:
-    """Send what the remote lacks.
+    """Send what the remote lacks; ``moved`` is told of the bytes of large files.
 
     Raises `RemoteError`, `BeatenError`; what arrived by then stays there, and the
     next push sends the rest.
     """
-    large = send_large(repository, there, settings, dry_run=dry_run, progress=progress)
+    large = send_large(repository, there, settings, dry_run=dry_run, progress=moved)
     refs = listed_for(repository, there, MODELS, UNPUBLISHED)
     runs = push_runs(
         repository,

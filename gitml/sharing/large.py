@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitml.store import lfs
+from gitml.store.artifacts import here
 from gitml.store.bucket import open_bucket
 from gitml.store.transfer import Content, send
 from gitml.tracking.settings import artifacts_remote
@@ -88,10 +89,10 @@ def upload(repository: Repository, remote: str, contents: Iterable[str]) -> None
 
     Raises `RemoteError`, and what `send` raises.
     """
-    here = kept(repository)
-    files = {sha256: here[sha256] for sha256 in contents if sha256 in here}
     known = noted(repository, place_name(artifacts_remote(repository), remote))
-    if files := {sha256: size for sha256, size in files.items() if sha256 not in known}:
+    wanted = {sha256: here(repository, sha256) for sha256 in contents if sha256 not in known}
+    files = {s: place.stat().st_size for s, place in wanted.items() if place is not None}
+    if files:
         _send(repository, remote, remote, files, None)
 
 

@@ -211,3 +211,32 @@ def _told(causes: list[BaseException]) -> tuple[str, int]:
             status = getattr(cause, "status", getattr(cause, "code", 0))
             return "", int(status or 0)
     return "", 0
+
+
+class Named:
+    """A file that a URI names."""
+
+    def __init__(self, uri: str) -> None:
+        """Take a URI of one of `PACKAGES`; raise `UsageError` where that is missing."""
+        self.address = visible(shown(uri), 200)
+        self._uri = uri
+        self._files = _filesystem(uri)
+        self._streams = uri.lower().startswith("http")
+
+    def size(self) -> int | None:
+        """Return its bytes, None if it can only be read from its beginning to its end."""
+        if self._streams:
+            return None
+        with asked(self._uri):
+            return int(self._files.info(self._uri)["size"])
+
+    def read(self, start: int, end: int) -> bytes:
+        """Return a part of it."""
+        with asked(self._uri):
+            return bytes(self._files.cat_file(self._uri, start=start, end=end))
+
+    def stream(self, step: int) -> Iterator[bytes]:
+        """Yield all of it, in pieces."""
+        with asked(self._uri), self._files.open(self._uri, block_size=0) as file:
+            while chunk := file.read(step):
+                yield bytes(chunk)

@@ -52,7 +52,7 @@ def run(repo, tmp_path):
         (tmp_path / "file").write_bytes(content)
         recorder.log_file(tmp_path / "file", name)
     (tmp_path / "file").unlink()
-    recorder.log_uri("s3://bucket/far", "far", size=None, sha256=None)
+    recorder.log_uri("sftp://nas/far", "far", size=None, sha256=None)
     ended = recorder.end()
     store.close()
     return ended
@@ -61,7 +61,7 @@ def run(repo, tmp_path):
 def test_ls_lists_what_there_is_and_where(gitml, run):
     assert gitml("artifacts", "ls", "brave").out == (
         "path            size  type                      store\n"
-        "far                -  -                         s3://bucket/far\n"
+        "far                -  -                         sftp://nas/far\n"
         "model.bin        700  application/octet-stream  lfs\n"
         "odd.bin            2  application/octet-stream  git\n"
         "plots/loss.txt     8  text/plain                git\n"
@@ -73,7 +73,7 @@ def test_ls_lists_what_there_is_and_where(gitml, run):
     assert document["artifacts"][0] == {
         "path": "far",
         "store": "uri",
-        "uri": "s3://bucket/far",
+        "uri": "sftp://nas/far",
         "here": False,
     }
     assert [a["here"] for a in document["artifacts"]] == [False, *[True] * 5]
@@ -100,7 +100,7 @@ def test_what_a_stranger_wrote_is_listed_harmlessly(repo, gitml):
 def test_get_writes_all_files_into_a_folder_named_after_the_run(repo, gitml, run):
     answer = gitml("artifacts", "get", "brave")
     assert answer.out == "Wrote 5 files (727 B) to brave-artifacts\n"
-    assert answer.err == "far was not copied: it is at s3://bucket/far\n"
+    assert answer.err == "far was not copied: it is at sftp://nas/far\n"
     folder = repo / "brave-artifacts"
     found = {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*.*")}
     assert found == FILES
@@ -169,7 +169,7 @@ def test_a_terminal_gets_text_only(repo, run):
         (["get", "brave", "odd.bin", "-o", "-", "--json"], 2, "JSON cannot go to stdout."),
         (["get", "brave", "roc"], 3, "brave has no artifact roc"),
         (["get", "brave", "../x"], 3, "brave has no artifact ../x"),
-        (["get", "brave", "far"], 3, "The artifact far was recorded and not copied."),
+        (["get", "brave", "far"], 5, "far was recorded and not copied, and gitml cannot read"),
         (["get", "brave", "odd.bin", "-o", "train.py"], 4, "REPO/train.py is not a folder."),
         (["get", "brave", "odd.bin", "-o", "train.py/x"], 4, "REPO/train.py is not a folder."),
         (["get", "nobody"], 3, "no run is named nobody"),

@@ -52,7 +52,7 @@ def run(store, tmp_path):
         (tmp_path / "file").write_bytes(content)
         recorder.log_file(tmp_path / "file", name)
     (tmp_path / "file").unlink()
-    recorder.log_uri("s3://bucket/x", "out/far", size=None, sha256=None)
+    recorder.log_uri("sftp://nas/x", "out/far", size=None, sha256=None)
     ended = recorder.end()
     assert ended is not None
     assert ended.artifacts["out/model.bin"].store == "lfs"
@@ -249,9 +249,9 @@ def test_what_is_not_here_is_found_out_before_anything_is_written(store, run, tm
         artifacts.fetch(store, run, chosen, tmp_path / "two")
     assert "gitml artifacts get" in caught.value.hint
     assert not (tmp_path / "two").exists()
-    with pytest.raises(NotFoundError, match="was recorded and not copied") as caught:
+    with pytest.raises(InputError, match="was recorded and not copied") as caught:
         artifacts.fetch(store, run, artifacts.select(run, ["out/far"]), tmp_path / "two")
-    assert caught.value.hint == "it lies at s3://bucket/x"
+    assert caught.value.hint == "it lies at sftp://nas/x"
 
 
 @pytest.mark.parametrize(
