@@ -154,6 +154,7 @@ TABS: tuple[tuple[str, str, Callable[[Gathered], bool]], ...] = (
     ("Runs", urls.RUNS, lambda _: True),
     ("Compare", urls.COMPARE, lambda _: True),
     ("Models", urls.MODELS, lambda gathered: bool(gathered.registered.models)),
+    ("Lineage", urls.LINEAGE, lambda gathered: gathered.registered.drawable),
 )
 """The navigation: label, address, and whether the page has something to show.
 

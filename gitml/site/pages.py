@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from gitml.site.model_pages import ModelReport, Models, VersionReport
+from gitml.site.model_pages import Lineage, ModelReport, Models, VersionReport
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -176,6 +176,7 @@ PAGES: dict[str, Page] = {
     "models": Page("models.html", Models, "models.html"),
     "model": Page("model.html", ModelReport, "models/NAME.html"),
     "version": Page("version.html", VersionReport, "models/NAME/VERSION.html"),
+    "lineage": Page("lineage.html", Lineage, "lineage.html"),
     "about": Page("about.html", Note, "about.html"),
     "missing": Page("404.html", Note, "404.html"),
     "feed": Page("feed.atom", Feed, "feed.atom"),

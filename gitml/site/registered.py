@@ -114,6 +114,11 @@ class Registered:
         return [each for each in self.models if not each.model.deleted]
 
     @property
+    def drawable(self) -> bool:
+        """Return whether any version's lineage is known."""
+        return any(each.whole is not None for shown in self.living for each in shown.living)
+
+    @property
     def production(self) -> str | None:
         """Return the stage that counts: production by one of its names, else the last there is."""
         for stage in _PRODUCTION:

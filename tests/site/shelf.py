@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import subprocess
 
-from gitml.model import Dataset, Environment, Metric, Source
+from gitml.model import Artifact, Dataset, Environment, Metric, Source
 from gitml.registry.package import package_digest
 from gitml.registry.values import ModelVersion, PackageFile, RunRef, Verdict
 from gitml.registry.versionfile import dump_package, dump_version
@@ -202,7 +203,9 @@ def gone():
 
 def write_shelves(path, *shelves):
     """Write models, their runs, and a run that made the data of them all."""
+    table = Artifact(path="features.parquet", size=1_200_000, sha256=sha("features.parquet"))
     made = {"name": "features-1", "experiment": "features", "created": START}
+    made |= {"artifacts": [table], "inputs": [data("events.csv")]}
     runs = [run for shelf in shelves for run in shelf.runs()]
     make_runs(path, made, *runs)
     return write_journals(
@@ -210,43 +213,34 @@ def write_shelves(path, *shelves):
     )
 
 
+def git(path, *args, data=None, **env):
+    """Run git and return what it says."""
+    command = ["git", "-C", path, *args]
+    done = subprocess.run(
+        command, input=data, capture_output=True, check=True, env={**os.environ, **env}
+    )
+    return done.stdout.decode().strip()
+
+
 def sign(path, *names):
     """Give tags something that looks like a signature."""
     for name in names:
-
-        def git(*args, data=None):
-            done = subprocess.run(
-                ["git", "-C", path, *args], input=data, capture_output=True, check=True
-            )
-            return done.stdout
-
-        body = git("cat-file", "tag", f"refs/tags/{name}") + SIGNATURE
-        oid = git("hash-object", "-t", "tag", "-w", "--stdin", data=body).decode().strip()
-        git("update-ref", f"refs/tags/{name}", oid)
+        body = git(path, "cat-file", "tag", f"refs/tags/{name}").encode() + b"\n" + SIGNATURE
+        oid = git(path, "hash-object", "-t", "tag", "-w", "--stdin", data=body)
+        git(path, "update-ref", f"refs/tags/{name}", oid)
 
 
 def foreign(path, *names):
     """Tag a commit as GTO does."""
-    tree = (
-        subprocess.run(["git", "-C", path, "mktree"], input=b"", capture_output=True, check=True)
-        .stdout.decode()
-        .strip()
+    who = {"GIT_AUTHOR_NAME": "Old Hand", "GIT_AUTHOR_EMAIL": "old@example.com"}
+    who |= {key.replace("AUTHOR", "COMMITTER"): value for key, value in who.items()}
+    who |= dict.fromkeys(
+        ("GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"), f"{START // 1000 - 90_000} +0000"
     )
-    who = ["-c", "user.name=Old Hand", "-c", "user.email=old@example.com"]
-    commit = (
-        subprocess.run(
-            ["git", "-C", path, *who, "commit-tree", tree, "-m", "old"],
-            capture_output=True,
-            check=True,
-        )
-        .stdout.decode()
-        .strip()
-    )
+    tree = git(path, "mktree", data=b"")
+    commit = git(path, "commit-tree", tree, "-m", "old", **who)
     for name in names:
-        subprocess.run(
-            ["git", "-C", path, *who, "tag", "-a", "-m", f"Registering {name}", name, commit],
-            check=True, env={"GIT_COMMITTER_DATE": f"{START // 1000 - 90000} +0000", "PATH": "/usr/bin:/bin"},
-        )  # fmt: skip
+        git(path, "tag", "-a", "-m", f"Registering {name}", name, commit, **who)
 
 
 def whole_shelf(path):
