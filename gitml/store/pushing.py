@@ -26,13 +26,16 @@ from gitml.store.settled import settled
 from gitml.store.write import TRIES, Change, commit_runs, locate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from gitml.store.git import Repository
     from gitml.store.pulling import Where
 
 BATCH = 1_000
 """Refs named on one command line."""
+MANY = 100
+"""Refs of a place beyond which they are pushed by a pattern: git compares every ref that is
+named with every ref there is."""
 DELETED_AT_ONCE = 500
 RACES = 5
 """How often a ref is pushed again that somebody else was writing."""
@@ -179,15 +182,18 @@ def _send(
     The second is what somebody wrote in the same moment, such as the source that many workers
     have, with the remote's reason by ref.
     """
-    everything = [*plan.sources.items(), *plan.hot.items(), *plan.ledgers.items()]
+    total = len(plan.sources) + len(plan.hot) + len(plan.ledgers)
     behind: dict[str, str] = {}
     raced: dict[str, str] = {}
-    for start in range(0, len(everything), BATCH):
-        batch = dict(everything[start : start + BATCH])
-        arrived, refused = _push(repository, there, [f"{oid}:{ref}" for ref, oid in batch.items()])
+    sent = 0
+    for specs, named in _batches(plan, known):
+        arrived, refused = _push(repository, there, specs)
+        sent += len(named)
+        batch = named if "*" not in specs[0] else _still(repository, specs[0], named)
+        refused = {ref: reason for ref, reason in refused.items() if ref in named}
         for ref, reason in refused.items():
             if is_ahead(reason):
-                behind[ref] = batch[ref]
+                behind[ref] = named[ref]
             elif is_race(reason):
                 raced[ref] = reason
             else:
@@ -195,8 +201,45 @@ def _send(
         _remember(repository, there, {r: batch[r] for r in arrived if r in batch}, known)
         _count(done, [ref for ref, news in arrived.items() if news])
         if progress is not None:
-            progress(min(start + BATCH, len(everything)), len(everything))
+            progress(sent, total)
     return behind, raced
+
+
+def _batches(plan: _Plan, known: Mapping[str, str]) -> Iterator[tuple[list[str], dict[str, str]]]:
+    """Yield (refspecs, the refs that are meant) of each push: what others need comes first."""
+    few: dict[str, str] = {}
+    for place, wanted in {SOURCE: plan.sources, RUNS: plan.hot}.items():
+        below = {ref: oid for ref, oid in wanted.items() if ref.startswith(place)}
+        few |= {ref: oid for ref, oid in wanted.items() if ref not in below}
+        there = sum(ref.startswith(place) for ref in known)
+        if len(below) > MANY and there <= 2 * len(below) and _is_ours(place, known):
+            yield from _chunks(few)
+            few = {}
+            yield [f"{place}*:{place}*"], below
+        else:
+            few |= below
+    yield from _chunks({**few, **plan.ledgers})
+
+
+def _chunks(refs: Mapping[str, str]) -> Iterator[tuple[list[str], dict[str, str]]]:
+    """Yield (refspecs, refs) of as many as a command line holds."""
+    listed = list(refs.items())
+    for start in range(0, len(listed), BATCH):
+        batch = dict(listed[start : start + BATCH])
+        yield [f"{oid}:{ref}" for ref, oid in batch.items()], batch
+
+
+def _is_ours(place: str, known: Mapping[str, str]) -> bool:
+    """Say whether every ref of a place may be pushed."""
+    return place != RUNS or all(
+        is_run_id(ref.removeprefix(place)) for ref in known if ref.startswith(place)
+    )
+
+
+def _still(repository: Repository, spec: str, named: Mapping[str, str]) -> dict[str, str]:
+    """Return those of the refs that are as they were listed: only they were pushed as listed."""
+    now = repository.refs(spec.partition("*")[0])
+    return {ref: oid for ref, oid in named.items() if now.get(ref) == oid}
 
 
 def _push(

@@ -6,7 +6,7 @@ import pytest
 
 from gitml.errors import UnreachableError, UsageError
 from gitml.query.index import open_index
-from gitml.store import ledger
+from gitml.store import ledger, pushing
 from gitml.store.git import open_repository
 from gitml.store.pulling import pull_runs, where
 from gitml.store.purge import purge
@@ -233,3 +233,26 @@ def test_no_remote_and_no_answer(repo, clones, three, git):
     with pytest.raises(UnreachableError):
         a.pull()
     assert a.runs().keys() == {"one"}
+
+
+def test_many_runs_are_pushed_by_a_pattern_and_end_as_by_name(clones, three, git, monkeypatch):
+    monkeypatch.setattr(pushing, "MANY", 2)
+    a, b, c = three
+    make_runs(a.path, *({"name": f"a{n}"} for n in range(4)))
+    assert len(a.push().runs) == 4
+    assert a.push().runs == []  # each is remembered as it was pushed
+    b.pull()
+    for n in range(4):
+        a.tag(f"a{n}", "by", "a", at=START + 1)
+        b.tag(f"a{n}", "also", "b", at=START + 2)
+    b.push()
+    a.push()  # all four have gone on there: they are joined, and pushed again
+    settle(a, b, c)
+    assert {n: run.tags for n, run in c.runs().items()} == {
+        f"a{n}": {"by": "a", "also": "b"} for n in range(4)
+    }
+    # What is no run is not a pattern's to push.
+    make_runs(a.path, *({"name": f"more{n}"} for n in range(4)))
+    git(a.path, "update-ref", "refs/gitml/runs/strange", "HEAD")
+    assert len(a.push().runs) == 4
+    assert not any("strange" in ref for ref in gitml_refs(git, clones[3]))
