@@ -49,10 +49,24 @@ def trees_of(store: Repository, runs: Sequence[Run]) -> list[Trees]:
         missing = None
         if without is not None:
             recorded = without.source.tree or without.source.commit
-            there = "is not in this repository" if recorded else "was not recorded"
+            there = "was not recorded"
+            if recorded:
+                there = "is not here: --patch fetches it, if it was pushed"
             missing = f"the source of {without.name} {there}"
         found.append(Trees(runs[0].name, run.name, trees[0], tree, missing))
     return found
+
+
+def bring_trees(session: Session, store: Repository, runs: Sequence[Run]) -> None:
+    """Fetch the source trees of runs that are not here; say where that cannot be done."""
+    from gitml.errors import GitmlError
+    from gitml.sharing.sources import bring_trees
+
+    for run in runs:
+        try:
+            bring_trees(store, [run.source.tree] if run.source.tree else [], of=run.name)
+        except GitmlError as error:
+            session.say(error.message, hint=error.hint)
 
 
 def _tree(store: Repository, run: Run) -> str | None:

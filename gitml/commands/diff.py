@@ -48,6 +48,8 @@ def diff(
         raise UsageError("It takes two runs to compare.", hint="gitml diff RUN RUN")
     with session.index() as index:
         found = [index.find(text) for text in runs]
+    if patch or only_source:
+        comparing.bring_trees(session, session.store(), found)
     store, screen = snapshot(session.store()), session.screen
     sources = comparing.trees_of(store, found)
     if patch and not as_json:

@@ -64,6 +64,8 @@ def model_diff(
         as_run(each, name=f"{model.name}@{version.name}")
         for each, (model, version) in zip(whole, pairs, strict=True)
     ]
+    if patch:
+        comparing.bring_trees(session, store, runs)
     trees = comparing.trees_of(store, runs)
     if patch and not as_json:
         comparing.patch(session, store, trees)

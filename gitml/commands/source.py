@@ -28,7 +28,7 @@ _MOST = 5
         "gitml source best:auc -o ../reproduced",
         "gitml source best:auc --requirements | pip install -r /dev/stdin",
     ],
-    exits=[3, 4, 5, 6, 8, 10],
+    exits=[3, 4, 5, 6, 8, 9, 10],
 )
 @run_argument()
 @click.option("-o", "--output", metavar="DIR", help="The new folder; by default RUN-source.")
@@ -48,7 +48,7 @@ def source(
 
     The tree is the one that ran, uncommitted work included, written as git checks
     it out here: line endings and filters as its .gitattributes say. The work tree
-    and the index are not touched.
+    and the index are not touched. Code that is not here is fetched from the remote.
     """
     if (output is not None) + listing + requirements > 1:
         raise UsageError("Give one of -o, --list and --requirements.")
@@ -77,10 +77,11 @@ def _requirements(session: Session, run: Run, *, as_json: bool) -> None:
 
 
 def _list(session: Session, run: Run, *, as_json: bool) -> None:
-    from gitml.reproduce.source import LINK, MODULE, files, tree_of
+    from gitml.reproduce.source import LINK, MODULE, files
+    from gitml.sharing.sources import source_of
 
     store = session.store()
-    tree = tree_of(store, run)
+    tree = source_of(store, run)
     listed = files(store, tree)
     if as_json:
         entries = [{"path": f.path, "mode": f.mode, "oid": f.oid} for f in listed]
@@ -94,13 +95,14 @@ def _list(session: Session, run: Run, *, as_json: bool) -> None:
 
 def _write(session: Session, run: Run, output: str | None, *, as_json: bool) -> None:
     from gitml.reproduce.place import folder_name
-    from gitml.reproduce.source import checkout, rerun, tree_of
+    from gitml.reproduce.source import checkout, rerun
+    from gitml.sharing.sources import source_of
     from gitml.store.history import requirements
 
     store = session.store()
     name = folder_name(run, "source") if output is None else output
     folder = session.cwd() / Path(name).expanduser()
-    tree = tree_of(store, run)
+    tree = source_of(store, run)
     done = checkout(store, tree, folder)
     again = rerun(run)
     if as_json:

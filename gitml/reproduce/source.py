@@ -44,8 +44,6 @@ if TYPE_CHECKING:
 FILES_LIMIT = 500_000
 """Files of a tree that are written; more are a bomb, because trees can share subtrees."""
 DEPTH_LIMIT = 256
-REFSPEC = "refs/gitml/source*:refs/gitml/source*"
-"""What a fetch of source trees names: those of hot runs and those of sealed ones."""
 TREE, LINK, MODULE = "40000", "120000", "160000"
 _POINTED = re.compile(rb"oid sha256:([0-9a-f]{64})\nsize ([0-9]{1,18})\n")
 _POINTER_MOST = 200
@@ -55,6 +53,14 @@ _PLAIN = (  # whatever the user's repository is set to: a whole tree, and nothin
     *(f"core.hooksPath={os.devnull}", "filter.lfs.required=false"),
     *("filter.lfs.process=", "filter.lfs.smudge="),  # it would download what is not here
 )
+
+
+class AwayError(NotFoundError):
+    """A run's source, the object ``tree``, that is not in the repository."""
+
+    def __init__(self, message: str, *, hint: str, tree: str) -> None:
+        super().__init__(message, hint=hint)
+        self.tree = tree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +92,7 @@ class Checkout:
 def tree_of(repository: Repository, run: Run) -> str:
     """Return the tree a run was made from, which is in the repository.
 
-    Raises `NotFoundError` if the run has none or its objects are elsewhere.
+    Raises `NotFoundError` if the run has none, and `AwayError` if its objects are elsewhere.
     """
     source = run.source
     name = visible(run.name)
@@ -106,22 +112,14 @@ def tree_of(repository: Repository, run: Run) -> str:
         )
     found = repository.objects().get(tree)
     if found is None:
-        raise NotFoundError(
+        raise AwayError(
             f"The source tree of {name} is not in this repository: {oid}",
-            hint=how_to_fetch(repository),
+            hint="source trees are where the run was made, or where they were pushed to",
+            tree=oid,
         )
     if found.kind != "tree":
         raise DamagedError(f"The source of {name} is a {found.kind} and not a tree: {oid}")
     return found.oid
-
-
-def how_to_fetch(repository: Repository) -> str:
-    """Return the command that brings source trees from a remote, if one is known."""
-    remotes = repository.subsections("remote")
-    if not remotes:
-        return "source trees are where the run was made, or where they were pushed to"
-    remote = "origin" if "origin" in remotes else remotes[0]
-    return f"if it was pushed: git fetch {shlex.quote(remote)} '{REFSPEC}'"
 
 
 def files(repository: Repository, tree: str) -> list[SourceFile]:
@@ -213,7 +211,7 @@ class _Git:
             process.wait()
             raise
         if process.returncode:
-            raise _meaning(self._repository, err.decode("utf-8", "replace"), process.returncode)
+            raise _meaning(err.decode("utf-8", "replace"), process.returncode)
 
     def fill(self, listed: Sequence[SourceFile]) -> tuple[str, ...]:
         """Put content for git-lfs's pointers; return the paths of those that is not here."""
@@ -256,14 +254,15 @@ class _Git:
         return True
 
 
-def _meaning(repository: Repository, words: str, code: int) -> GitmlError:
+def _meaning(words: str, code: int) -> GitmlError:
     lines = [x for kind in ("fatal:", "error:") for x in words.splitlines() if x.startswith(kind)]
     said = visible("".join(lines[:1]).partition(": ")[2])
     if "invalid path" in words or "empty filename" in words:
         return DamagedError(f"git refuses the source tree: {said}.", hint="nothing was written")
     if "unable to read" in words or "missing blob" in words:
         return DamagedError(
-            f"Objects of the source tree are missing: {said}.", hint=how_to_fetch(repository)
+            f"Objects of the source tree are missing: {said}.",
+            hint="git fsck shows what else is; a new clone gets them from the remote",
         )
     if "filter" in words:
         return RepositoryError(
