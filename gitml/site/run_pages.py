@@ -93,15 +93,14 @@ def _write(
     context = report.run_report(
         run, curves, shown.files, site.frames, gathered=gathered, around=around
     )
-    page, data, script = _of(site, run)
+    page, script = _of(site, run)
     text = run_data(run, curves, shown.figures, gathered=gathered, around=around)
     for address, copy in shown.copies.items():
         folder.put(address, copy, key)
     folder.put(page, site.page("run", context), key)
-    folder.put(data, text.encode(), key)
     folder.put(script, as_script(f"runs/{short}", text), key)
 
 
-def _of(site: Site, run: Run) -> tuple[str, str, str]:
+def _of(site: Site, run: Run) -> tuple[str, str]:
     key = site.gathered.keys[run.id]
-    return urls.run_page(key), urls.run_json(key), urls.run_js(key)
+    return urls.run_page(key), urls.run_js(key)

@@ -45,13 +45,8 @@ def run_page(key: str) -> str:
     return f"runs/{key}.html"
 
 
-def run_json(key: str) -> str:
-    """Return the file with all of a run as JSON."""
-    return f"data/runs/{key}.json"
-
-
 def run_js(key: str) -> str:
-    """Return the same as a script, for pages that are opened from a disk."""
+    """Return the script that hands over all of a run as JSON."""
     return f"data/runs/{key}.js"
 
 

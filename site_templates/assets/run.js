@@ -121,6 +121,7 @@
   $('#with').addEventListener('focus', offer);
   $('#with').addEventListener('change', event => overlay(event.target.value.trim()));
   addEventListener('popstate', read);
+  $('#save').addEventListener('click', () => gitml.download(ownKey + '.json', 'application/json', JSON.stringify(own, null, 1) + '\n'));
 
   // Figures that the run kept as JSON.
   function figures() {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -18,11 +19,20 @@ from tests.support import START
 NOW = START + 10**9
 
 
+def document(text):
+    """Return the JSON of a file, or of a script that hands it over as one text."""
+    script = re.fullmatch(r"gitml\.take\(\"[^\"]+\",'(.*)'\);\n", text)
+    if script is None:
+        return json.loads(text)
+    return json.loads(re.sub(r"\\(x3c|.)", lambda m: "<" if m[1] == "x3c" else m[1], script[1]))
+
+
 @pytest.fixture
 def make_site(tmp_path):
     """Return ``make_site(repo, folder="site", check=False, **options)``: what became of the folder.
 
-    The answer has ``path``, ``done``, and ``text(address)`` and ``data(address)`` to read files.
+    The answer has ``path``, ``done``, and ``text(address)`` and ``data(address)`` to read files;
+    data may lie in a script that hands it over.
     """
 
     def make(repo, folder="site", *, check=False, **options):
@@ -38,7 +48,7 @@ def make_site(tmp_path):
             path=path,
             done=done,
             text=lambda address: (path / address).read_text(encoding="utf-8"),
-            data=lambda address: json.loads((path / address).read_bytes()),
+            data=lambda address: document((path / address).read_text(encoding="utf-8")),
         )
 
     return make

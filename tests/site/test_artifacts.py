@@ -63,7 +63,7 @@ def test_files_are_shown_by_what_they_are(repo, make_site, invoke, run, sealed):
     assert "10 more rows" in page
     assert "&#34;a&#34;: 1" in page
     assert "alert(1)" not in page
-    (drawn,) = site.data(f"data/runs/{run.id[:12]}.json")["figures"]
+    (drawn,) = site.data(f"data/runs/{run.id[:12]}.js")["figures"]
     assert drawn == {"data": FIGURE["data"], "layout": {"title": {"text": "T"}}}
     assert all(name in page for name in FILES)
     assert make_site(repo).done.written == ()

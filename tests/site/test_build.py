@@ -74,7 +74,7 @@ def test_a_new_run_changes_only_what_tells_of_all(repo, make_site):
     key = run_id_of("brave-kite-1")[:12]
     assert set(site.done.written) == {
         *["index.html", "runs.html", "feed.atom", "data/runs.json", "data/runs.js"],
-        *["data/runs.csv", f"runs/{key}.html", f"data/runs/{key}.json", f"data/runs/{key}.js"],
+        *["data/runs.csv", f"runs/{key}.html", f"data/runs/{key}.js"],
     }
     assert site.done.removed == ()
 
@@ -86,11 +86,7 @@ def test_a_removed_run_goes_and_nothing_else(repo, make_site, invoke):
     assert invoke("rm", "calm-otter-3", cwd=repo).code == 0
     site = make_site(repo)
     key = run_id_of("calm-otter-3")[:12]
-    assert set(site.done.removed) == {
-        f"runs/{key}.html",
-        f"data/runs/{key}.json",
-        f"data/runs/{key}.js",
-    }
+    assert set(site.done.removed) == {f"runs/{key}.html", f"data/runs/{key}.js"}
     assert (site.path / "CNAME").read_text() == "ml.example.com\n"
     assert site.data("data/runs.json")["attributes"]["id"] == [run_id_of("keen-fjord-8")]
 
@@ -256,7 +252,7 @@ def test_hostile_text_is_text(repo, make_site, files_of):
             assert len(data) < 100_000, name
         if name.endswith(".js"):
             assert "<" not in text, name
-    document = site.data(f"data/runs/{run.id[:12]}.json")
+    document = site.data(f"data/runs/{run.id[:12]}.js")
     assert document["run"]["params"]["__proto__"] == "polluted"
     assert document["series"]["nan"]["value"] == [None, 1, None]
     assert json.loads(listed["data/runs.json"], parse_constant=pytest.fail)["count"] == 1
@@ -280,7 +276,7 @@ def test_curves_are_thinned_and_keep_their_peaks(repo, make_site):
     make_run(repo, "keen-fjord-8", metrics={"long": values, "short": CURVE})
     site = make_site(repo, max_points=100)
     key = run_id_of("keen-fjord-8")[:12]
-    document = site.data(f"data/runs/{key}.json")
+    document = site.data(f"data/runs/{key}.js")
     long, short = document["series"]["long"], document["series"]["short"]
     assert long["count"] == 5000
     assert 50 <= len(long["value"]) <= 100
@@ -299,10 +295,10 @@ def test_a_run_of_several_copies_and_one_that_goes_on(repo, git, make_site, invo
     invoke("note", "keen-fjord-8", "sealed, then edited", cwd=repo)  # now hot and sealed
     make_run(repo, "going-1", status="running", metrics={"auc": CURVE[:2]})
     site = make_site(repo)
-    document = site.data(f"data/runs/{key[:12]}.json")
+    document = site.data(f"data/runs/{key[:12]}.js")
     assert document["series"]["auc"]["value"] == CURVE
     assert document["run"]["note"] == "sealed, then edited"
-    going = site.data(f"data/runs/{run_id_of('going-1')[:12]}.json")
+    going = site.data(f"data/runs/{run_id_of('going-1')[:12]}.js")
     assert (going["run"]["status"], going["series"]["auc"]["value"]) == ("running", CURVE[:2])
 
 
