@@ -33,8 +33,8 @@ _RECENT = 256
 _BLOCKS = 256
 _PRICE = 4.0
 """What a cut costs, times ln n: asv's four degrees of freedom."""
-_FINEST = 32
-"""The noise is never taken to be less than this part of the smallest cut."""
+_FINEST = 4
+"""The noise is never taken to be less than the smallest cut over this many times n."""
 _FALL = 2.5
 """How much cheaper each further try makes a cut."""
 _DEEP, _FINE = 7, 1e-6
@@ -60,8 +60,9 @@ def fit(values: Sequence[float]) -> list[Step]:
     """Return the pieces of a series of finite numbers, in order and without gaps.
 
     Fewer than `FEWEST` points are one piece. What differs for fewer than `SHORTEST`
-    points, and is not the newest, is an outlier: it belongs to the piece before it,
-    or to the first, and does not count in its level.
+    points is an outlier: it belongs to the piece before it, or to the first, and does
+    not count in its level. Only the newest points need not be so many, if no other point
+    is half as far from its level.
     """
     kept = list(range(len(values)))
     ends = [len(kept)]
@@ -83,6 +84,11 @@ def fit(values: Sequence[float]) -> list[Step]:
             level = median(held)
             spread = sum([abs(v - level) / len(held) for v in held])
             steps.append(Step(start, end, level, spread))
+    if len(steps) > 1 and steps[-1].end - steps[-1].start < SHORTEST:
+        jump = abs(steps[-1].level - steps[-2].level) / 2
+        if any(abs(v - s.level) >= jump for s in steps[:-1] for v in values[s.start : s.end]):
+            steps = fit(values[: steps[-1].start])
+            steps[-1] = steps[-1]._replace(end=len(values))
     return steps
 
 
@@ -153,7 +159,7 @@ def _criterion(values: Sequence[float], ends: Sequence[int]) -> float:
     pieces = [sorted(values[a:b]) for a, b in _pieces(ends)]
     levels = [median(piece) for piece in pieces]
     cuts = [abs(b - a) for a, b in pairwise(levels)]
-    noise = max(sum(map(_cost, pieces)) / free, min(cuts, default=0) / _FINEST)
+    noise = max(sum(map(_cost, pieces)) / free, min(cuts, default=0) / n / _FINEST)
     return n * math.log(noise) + _PRICE * math.log(n) * len(cuts) if noise else math.inf
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gitml import __version__
 from gitml.names import MODELS, SOURCE, SOURCES, TAGS, UNPUBLISHED
-from gitml.site import lineage, models, overview, plain, run_pages, table
+from gitml.site import activity, lineage, models, overview, plain, regressions, run_pages, table
 from gitml.site.gather import Frames, gather
 from gitml.site.plan import Site, hashed
 from gitml.site.render import Templates
@@ -26,6 +26,8 @@ FAMILIES = (
     table.outputs,
     models.outputs,
     lineage.outputs,
+    activity.outputs,
+    regressions.outputs,
     plain.outputs,
 )
 """Each yields the `Output` of some pages; the pages of runs come before them."""

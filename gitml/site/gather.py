@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from gitml.query.columns import leading_metrics
 from gitml.query.goals import default_goal
+from gitml.query.regress import comparable
 from gitml.site import urls
 from gitml.site.facts import moment
 from gitml.site.hosts import host_of
@@ -153,8 +154,10 @@ TABS: tuple[tuple[str, str, Callable[[Gathered], bool]], ...] = (
     ("Overview", urls.OVERVIEW, lambda _: True),
     ("Runs", urls.RUNS, lambda _: True),
     ("Compare", urls.COMPARE, lambda _: True),
+    ("Regressions", urls.REGRESSIONS, lambda gathered: comparable(gathered.runs)),
     ("Models", urls.MODELS, lambda gathered: bool(gathered.registered.models)),
     ("Lineage", urls.LINEAGE, lambda gathered: gathered.registered.drawable),
+    ("Activity", urls.ACTIVITY, lambda gathered: gathered.registered.eventful),
 )
 """The navigation: label, address, and whether the page has something to show.
 

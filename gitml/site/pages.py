@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from gitml.site.model_pages import Lineage, ModelReport, Models, VersionReport
+from gitml.site.model_pages import Activity, Lineage, ModelReport, Models, VersionReport
+from gitml.site.regression_pages import Regressions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -177,6 +178,8 @@ PAGES: dict[str, Page] = {
     "model": Page("model.html", ModelReport, "models/NAME.html"),
     "version": Page("version.html", VersionReport, "models/NAME/VERSION.html"),
     "lineage": Page("lineage.html", Lineage, "lineage.html"),
+    "activity": Page("activity.html", Activity, "activity.html"),
+    "regressions": Page("regressions.html", Regressions, "regressions.html"),
     "about": Page("about.html", Note, "about.html"),
     "missing": Page("404.html", Note, "404.html"),
     "feed": Page("feed.atom", Feed, "feed.atom"),

@@ -77,6 +77,8 @@ def test_a_short_piece_counts_only_at_the_end():
     assert ends_of([1.0] * 9 + [2.0] * 2) == [9, 11]
     assert ends_of([1.0] * 9 + [2.0] * 2 + [1.0] * 9) == [20]
     assert ends_of([2.0] + [1.0] * 9) == [10]
+    assert ends_of([1.0] * 5 + [2.0] + [1.0] * 5 + [2.0]) == [12]
+    assert ends_of([*NOISE * 2, 9.0]) == [30, 31]
 
 
 def test_too_few_to_tell():
