@@ -188,4 +188,6 @@ class Activity:
     promoted: int
     """How many promotions there were."""
     troubles: tuple[Trouble, ...]
-    """What journals and tags here disagree in, the worst first."""
+    """What journals and tags here disagree in, the worst first, 50 at the most."""
+    more_troubles: int
+    """How many more of those there are."""

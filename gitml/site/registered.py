@@ -114,6 +114,11 @@ class Registered:
         return [each for each in self.models if not each.model.deleted]
 
     @property
+    def eventful(self) -> bool:
+        """Return whether anything ever happened to a model."""
+        return any(shown.model.events for shown in self.models)
+
+    @property
     def drawable(self) -> bool:
         """Return whether any version's lineage is known."""
         return any(each.whole is not None for shown in self.living for each in shown.living)
