@@ -24,9 +24,10 @@
     $('#add').disabled = picked.length >= MOST;
     $('#said').textContent = picked.length > 1 ? gitml.plural(picked.length, 'run') + ' side by side' : 'Two to ten runs side by side';
   }
-  function heads(table, first) {
+  function heads(table, first, columns = picked) {
     const look = paint();
-    table.replaceChildren(element('thead', {}, element('tr', {}, element('th', { scope: 'col' }, first), ...picked.map(key => element('th', { scope: 'col', class: 'num', title: label(key) }, element('span', { class: 'key', style: '--k: var(' + look(key).color + ')' }, label(key)))))), element('tbody', {}));
+    table.style.setProperty('--n', columns.length);
+    table.replaceChildren(element('thead', {}, element('tr', {}, element('th', { scope: 'col' }, first), ...columns.map(key => element('th', { scope: 'col', class: 'num', title: label(key) }, element('span', { class: 'key' + (look(key).dash === 'dot' ? ' dotted' : ''), style: '--k: var(' + look(key).color + ')' }, label(key)))))), element('tbody', {}));
     return table.tBodies[0];
   }
   function metrics() {
@@ -34,6 +35,7 @@
     for (const name of runs.leading) {
       const get = runs.column('metrics.' + name), values = picked.map(key => get(row(key)));
       if (values.every(value => value === null)) continue;
+      if (view.only && picked.length > 1 && values.every(value => Object.is(value, values[0]))) continue;
       const known = values.filter(value => value !== null), least = runs.goal(name) === 'min';
       const top = new Set(known).size > 1 ? (least ? Math.min(...known) : Math.max(...known)) : null;
       body.append(element('tr', {}, element('th', { scope: 'row' }, element('code', {}, name), element('span', { class: 'muted small' }, least ? ' lower is better' : '')), ...values.map((value, nth) => {
@@ -48,24 +50,22 @@
         return cell;
       })));
     }
-    if (!body.rows.length) body.append(element('tr', {}, element('td', { colspan: picked.length + 1 }, 'None of them has a metric.')));
+    if (!body.rows.length) body.append(element('tr', {}, element('td', { colspan: picked.length + 1 }, runs.leading.some(name => picked.some(key => runs.column('metrics.' + name)(row(key)) !== null)) ? 'The metrics do not differ.' : 'None of them has a metric.')));
   }
-  const FACTS = ['experiment', 'status', 'created', 'duration', 'author', 'commit', 'branch', 'dirty', 'script', 'python', 'platform'];
+  // Of a single run all is shown: there is nothing that it could differ from.
+  const only = () => ({ only: view.only && picked.length > 1 });
+  const FACTS = ['experiment', 'status', 'created', 'duration', 'author', 'parent'];
   function params() {
     const body = heads($('#params'), 'Param');
     const listed = [...runs.names.params.map(n => ['params.' + n, n]), ...runs.names.tags.map(n => ['tags.' + n, 'tag ' + n]), ...FACTS.map(n => [n, n])];
     for (const [key, name] of listed) {
       const get = runs.column(key), values = picked.map(k => get(row(k)) ?? null);
       if (values.every(value => value === null)) continue;
-      const same = values.every(value => JSON.stringify(value) === JSON.stringify(values[0]));
-      if (same && view.only) continue;
-      const text = value => key === 'created' ? String(value).slice(0, 16).replace('T', ' ') : key === 'commit' ? String(value).slice(0, 7) : key === 'dirty' ? (value ? 'yes' : 'no') : key === 'duration' ? gitml.number(Number(value)) + ' s' : gitml.shown(value);
-      body.append(element('tr', { class: same || view.only ? null : 'chg' }, element('th', { scope: 'row' }, element('code', {}, name)), ...values.map(value => {
-        const address = key === 'commit' && value && runs.commits.get(value);
-        return element('td', { class: 'num mono' }, value === null ? element('span', { class: 'muted' }, 'not set') : address ? element('a', { href: address }, text(value)) : text(value));
-      })));
+      const text = value => key === 'created' ? String(value).slice(0, 16).replace('T', ' ') : key === 'parent' ? String(value).slice(0, 12) : key === 'duration' ? gitml.number(Number(value)) + ' s' : gitml.shown(value);
+      const made = gitml.beside.row(name, values, only(), text);
+      if (made) body.append(made);
     }
-    if (!body.rows.length) body.append(element('tr', {}, element('td', { colspan: picked.length + 1 }, 'They do not differ.')));
+    if (!body.rows.length) body.append(element('tr', {}, element('td', { colspan: picked.length + 1 }, 'The params do not differ.')));
   }
   function lines(metric) {
     const look = paint(), found = [];
@@ -88,6 +88,12 @@
     $('#controls').hidden = !listed.length;
     again = gitml.charts.lazily($$('#curves .chart'), chart => gitml.charts.curves(chart, lines(chart.dataset.metric), view));
   }
+  async function rest() {
+    const look = paint(), shown = picked.filter(key => whole.has(key)), data = shown.map(key => whole.get(key));
+    const machine = heads($('#environment'), 'Of the machine', shown), code = heads($('#code'), 'Of the code', shown);
+    await gitml.beside.environment(machine, data, only());
+    await gitml.beside.code(code, data, only(), nth => element('span', { class: 'key', style: '--k: var(' + look(shown[nth]).color + ')' }, label(shown[nth])));
+  }
   async function draw() {
     picks();
     const enough = picked.length > 0;
@@ -99,7 +105,9 @@
     const asked = picked.slice();
     const loaded = await Promise.all(asked.map(key => whole.get(key) || gitml.load('runs/' + key).catch(() => null)));
     loaded.forEach((data, nth) => { if (data) whole.set(asked[nth], data); });
-    if (asked.join() === picked.join()) charts();
+    if (asked.join() !== picked.join()) return;
+    charts();
+    await rest();
   }
   function save() {
     gitml.writeHash([['runs', picked.join(',')], ['x', view.x === 'step' ? '' : view.x], ['log', view.log ? 1 : ''], ['sm', view.smoothing || ''], ['all', view.only ? '' : 1]]);
@@ -137,7 +145,7 @@
   $$('.seg button').forEach(button => button.addEventListener('click', () => { view.x = button.dataset.x; redraw(); }));
   $('#log').addEventListener('change', event => { view.log = event.target.checked; redraw(); });
   $('#sm').addEventListener('input', event => { view.smoothing = Number(event.target.value); redraw(); });
-  $('#only').addEventListener('change', event => { view.only = event.target.checked; save(); params(); });
+  $('#only').addEventListener('change', event => { view.only = event.target.checked; save(); metrics(); params(); rest(); });
   gitml.painters.push(() => again());
   addEventListener('popstate', read);
   addEventListener('hashchange', read);

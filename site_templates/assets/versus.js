@@ -96,5 +96,5 @@ gitml.versus = (function () {
     const uncommitted = work(own) === work(other) ? (work(own) ? ', with the same uncommitted changes' : '') : ', with other uncommitted changes';
     list.append(element('dt', { class: 'theirs' }, 'Against ' + label), element('dd', { class: 'theirs' }, address ? element('a', { class: 'mono', href: address }, said) : said, uncommitted));
   }
-  return { clear, show };
+  return { clear, machine, show };
 })();
