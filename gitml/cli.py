@@ -220,7 +220,7 @@ def gitml(ctx: click.Context) -> None:
         except RepositoryError:
             click.echo(ctx.get_help())
         else:
-            ctx.invoke(status, as_json=False)
+            ctx.invoke(status, ask=False, as_json=False)
 
 
 add_everywhere(gitml)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from gitml.names import MODELS, TAGS, UNPUBLISHED
 from gitml.registry.publishing import publish
 from gitml.registry.writing import open_context
+from gitml.sharing.distance import note_contact
 from gitml.sharing.large import Sent, send_large
 from gitml.store.pulling import Pulled, Where, pull_runs
 from gitml.store.pushing import Pushed, listed_for, push_runs
@@ -86,6 +87,8 @@ def push(
             done.models += [one.model.slug] if one.events else []
         if dry_run:
             done.models = apart
+    if not dry_run:
+        note_contact(repository, there)
     return done
 
 
@@ -114,4 +117,5 @@ def pull(repository: Repository, there: Where, *, accept_rewind: bool = False) -
             for ref, oid in after.items()
             if ref.startswith(MODELS) and before.get(ref) != oid
         )
+    note_contact(repository, there)
     return done

@@ -95,7 +95,7 @@ CALLS = {
     "source": [["source", "r1", "-o", "code"], ["source", "r1", "--list"]],
     "stages": [["stages"], ["stages", "fraud", "--json"]],
     "sql": [["sql", "select count(*) from runs"]],
-    "status": [["status"]],
+    "status": [["status"], ["status", "--remote", "--json"]],
     "sync": [["sync", "../hub.git"]],
     "tag": [["tag", "r1", "s1", "team=a"]],
     "unassign": [["unassign", "churn", "--stage", "production"]],
@@ -109,7 +109,7 @@ BEFORE = {
     "unassign": [["promote", "churn", "1", "--stage", "production"]],
 }
 """What is done besides, before the processes of a command are counted."""
-SETTINGS = {"apply": {"gitml.branch": "asked"}}
+SETTINGS = {"apply": {"gitml.branch": "asked"}, "status": {"remote.origin.url": "../hub.git"}}
 """What git's configuration holds besides."""
 
 
