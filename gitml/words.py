@@ -64,10 +64,10 @@ def signed(value: float) -> str:
 
 
 def percent(ratio: float) -> str:
-    """Return a relative change, with its sign: ``+0.42%``, ``−12%``, ``+3,400%``."""
+    """Return a relative change: ``+0.42%``, ``−12%``, ``+3,400%``, ``from 0`` if infinite."""
     part = abs(ratio) * 100
     if math.isinf(part):
-        return f"{'−' if ratio < 0 else '+'}∞%"
+        return "from 0"
     text = f"{part:.2g}" if part < 10 else f"{part:,.0f}"  # noqa: PLR2004 - two digits suffice
     return f"{'−' if ratio < 0 else '+'}{text}%"
 

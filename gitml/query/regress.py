@@ -75,7 +75,7 @@ class Change:
     worse: bool
     """Whether it went against the goal."""
     holds: bool
-    """Whether it is so still: the newest level is nearer to this one than to the one before."""
+    """Whether it is so still: no later level went back by half of it."""
     fitted: bool
     """Whether levels were fitted; else the few points were only compared."""
 
@@ -199,16 +199,17 @@ def trend_of(series: Series, threshold: float | None = None) -> Trend:
     steps = fit(values) if fitted else _compared(values)
     least = threshold if threshold is not None else FITTED if fitted else COMPARED
     changes = []
-    for before, after in pairwise(steps):
+    for at, (before, after) in enumerate(pairwise(steps), 1):
         size = after.level - before.level
         if not size or abs(size) < least * abs(before.level):
             continue
+        back = before.level + size / 2
         change = Change(
             series=series,
             before=before,
             after=after,
             worse=(size > 0) == (series.goal == "min"),
-            holds=abs(steps[-1].level - after.level) < abs(steps[-1].level - before.level),
+            holds=all((step.level > back) == (size > 0) for step in steps[at:]),
             fitted=fitted,
         )
         changes.append(change)

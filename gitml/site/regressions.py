@@ -29,8 +29,8 @@ _CARDS, _LINES = 40, 200
 _WIDTH, _HEIGHT, _EDGE = 600, 120, 4
 _DOTS = 400
 """Points of a drawing; of more, some evenly apart are drawn."""
-_SCALE = 12
-"""How many times the spread of a level its scale reaches beyond it."""
+_TRIM = 50
+"""One point of so many at either end does not decide the scale, unless it is near."""
 
 
 def outputs(site: Site) -> Iterator[Output]:
@@ -174,9 +174,7 @@ def drawing_of(trend: Trend) -> StepDrawing:
     """Return the points of a series, its levels, and where it is worse than it was."""
     points, steps = trend.series.points, trend.steps
     values = [point.value for point in points]
-    reach = max(_SCALE * step.spread for step in steps)
-    low = max(min(values), min(step.level for step in steps) - reach)
-    high = min(max(values), max(step.level for step in steps) + reach)
+    low, high = _scale_of(values, steps)
     gap = _WIDTH / len(values)
     scale = (high / 2 - low / 2) or 1.0
 
@@ -203,6 +201,17 @@ def drawing_of(trend: Trend) -> StepDrawing:
         last=points[-1].commit[:7],
         beyond=sum(not low <= value <= high for value in values),
     )
+
+
+def _scale_of(values: Sequence[float], steps: Sequence[Step]) -> tuple[float, float]:
+    """Return the ends of the scale: all values are within, but for a few that are far away."""
+    ordered = sorted(values)
+    few = len(ordered) // _TRIM
+    least, most = ordered[few], ordered[-1 - few]
+    for step in steps:
+        least, most = min(least, step.level), max(most, step.level)
+    room = (most - least) / 2
+    return max(ordered[0], least - room), min(ordered[-1], most + room)
 
 
 def _shown(count: int, changes: Sequence[Change]) -> list[int]:

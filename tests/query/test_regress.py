@@ -101,6 +101,8 @@ def test_what_recovered_does_not_hold():
     worse, better = trend([0.9] * 8 + [0.5] * 8 + [0.89] * 8).changes
     assert (worse.worse, worse.holds) == (True, False)
     assert (better.worse, better.holds) == (False, True)
+    worse, better, again = trend([0.9] * 8 + [0.5] * 8 + [0.9] * 8 + [0.5] * 8).changes
+    assert (worse.holds, better.holds, again.holds) == (False, False, True)
     _, last = trend([0.9] * 8 + [0.5] * 8 + [0.6] * 8).changes
     worse = trend([0.9] * 8 + [0.5] * 8 + [0.6] * 8).changes[0]
     assert worse.holds
