@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from gitml.commands import sharing
-from gitml.commands.options import command, json_option
+from gitml.commands.options import command, experiment_option, json_option, where_option
+from gitml.errors import GitmlError, UsageError
 from gitml.names import plural
 
 if TYPE_CHECKING:
@@ -35,15 +36,25 @@ if TYPE_CHECKING:
     help="Only the newest N commits of the code; runs and models come whole.",
 )
 @click.option("-b", "--branch", metavar="NAME", help="Check out this branch instead.")
+@click.option(
+    "--with-artifacts",
+    is_flag=True,
+    help="Bring the large files of runs too: of all, or of those that -e and --where say.",
+)
+@experiment_option
+@where_option
 @click.option("--bare", is_flag=True, help="Without a work tree, as a store of runs for --repo.")
 @json_option
-def clone(
+def clone(  # noqa: PLR0913 - what git clone may be told, and whose large files are wanted
     session: Session,
     *,
     url: str,
     folder: str | None,
     depth: int | None,
     branch: str | None,
+    with_artifacts: bool,
+    experiment: str | None,
+    where: str | None,
     bare: bool,
     as_json: bool,
 ) -> None:
@@ -57,8 +68,13 @@ def clone(
     from gitml.sharing.exchange import pull
     from gitml.store.cloning import cloned, folder_of
     from gitml.store.git import INHERITED, open_repository
-    from gitml.store.pulling import where
+    from gitml.store.pulling import where as remote_of
 
+    if not with_artifacts and (experiment or where):
+        raise UsageError(
+            "-e and --where say whose large files are brought, and none are asked for.",
+            hint="add --with-artifacts; runs themselves always come all",
+        )
     name = folder_of(url) + (".git" if bare else "") if folder is None else folder
     place = session.cwd() / Path(name).expanduser()
     started = time.monotonic()
@@ -70,13 +86,28 @@ def clone(
     ):
         store = open_repository(part)
         try:
-            done = pull(store, where(store, "origin"))
+            done = pull(store, remote_of(store, "origin"))
         finally:
             store.close()
-    if as_json:
-        session.screen.json(folder=str(place), **sharing.pull_json(done))
-    else:
+    document = sharing.pull_json(done)
+    if not as_json:
         _tell(session, name, done, started)
+    if with_artifacts:
+        store = open_repository(place)
+        try:
+            came = sharing.bring_artifacts(
+                session, store, "origin", experiment=experiment, where=where
+            )
+        except GitmlError as error:
+            error.hint = f"{name} is whole but for these: gitml pull --with-artifacts brings them"
+            raise
+        finally:
+            store.close()
+        document["large"] = sharing.artifacts_json(came)
+        if not as_json:
+            sharing.tell_artifacts(session, came)
+    if as_json:
+        session.screen.json(folder=str(place), **document)
 
 
 def _tell(session: Session, name: str, done: Pull, started: float) -> None:

@@ -68,7 +68,7 @@ def pull(
         came = sharing.bring_artifacts(
             session, store, there.address, experiment=experiment, where=where
         )
-        document["large"] = {"count": len(came.came), "bytes": came.size, "here": came.had}
+        document["large"] = sharing.artifacts_json(came)
         if not as_json:
             sharing.tell_artifacts(session, came)
     if as_json:

@@ -70,6 +70,11 @@ def tell_artifacts(session: Session, done: Fetched) -> None:
     session.screen.fact("files", told)
 
 
+def artifacts_json(done: Fetched) -> dict[str, int]:
+    """Return what became of large files for ``--json``."""
+    return {"count": len(done.came), "bytes": done.size, "here": done.had}
+
+
 def tell_push(session: Session, there: Where, done: Push, *, dry_run: bool) -> None:
     """Say what went, line by line, and in one sentence."""
     from gitml.output import size

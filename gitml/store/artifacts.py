@@ -146,15 +146,29 @@ def keep_fetched(repository: Repository, sha256: str, size: int) -> bool:
     return True
 
 
-def _link(place: Path, kept: Path) -> None:
-    kept.parent.mkdir(parents=True, exist_ok=True)
+def put_back(repository: Repository, sha256: str) -> bool:
+    """Say whether a content is where git-lfs looks, after linking what ``git lfs prune`` left."""
+    place, kept = lfs_path(repository, sha256), kept_path(repository, sha256)
+    if not place.is_file() and kept.is_file():
+        _link(kept, place)
+    return place.is_file()
+
+
+def _link(place: Path, twin: Path) -> None:
+    """Give a file a second name, or copy it where it cannot have one."""
+    twin.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):
         try:
-            os.link(place, kept)
+            os.link(place, twin)
         except OSError as error:
             if error.errno not in _NO_LINKS:
                 raise
-            shutil.copyfile(place, kept)
+            part = twin.with_name(f"{twin.name}.{secrets.token_hex(4)}.part")
+            try:
+                shutil.copyfile(place, part)
+                part.replace(twin)
+            finally:
+                part.unlink(missing_ok=True)
 
 
 _NO_LINKS = {errno.EPERM, errno.EXDEV, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EACCES}

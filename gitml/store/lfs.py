@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from gitml.errors import RemoteError
 from gitml.names import visible
-from gitml.store.artifacts import lfs_path
+from gitml.store.artifacts import pointer, put_back
 from gitml.store.talking import talk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from gitml.store.git import Repository
 
@@ -18,18 +21,48 @@ _AT_ONCE = 500
 """Objects named on one command line."""
 _ABSENT = "is not a git command"
 _WORDS = 300
+_WIDE = 64
+"""Digits of an object's id in a repository of SHA-256."""
 
 
 def upload(repository: Repository, remote: str, contents: Iterable[str]) -> None:
     """Send the contents of these SHA-256 that are on this machine to a remote.
 
-    What the remote has already is not sent again. Raises `RemoteError` without
-    git-lfs, or if the remote does not take them.
+    What the remote has already is not sent again: it is asked each time. Raises
+    `RemoteError` without git-lfs, or if the remote does not take them.
     """
-    here = sorted({sha256 for sha256 in contents if lfs_path(repository, sha256).is_file()})
+    here = sorted({sha256 for sha256 in contents if put_back(repository, sha256)})
     for start in range(0, len(here), _AT_ONCE):
         part = here[start : start + _AT_ONCE]
         _run(repository, remote, "push", "--object-id", remote, *part)
+
+
+def objects_of(repository: Repository, remote: str) -> Path | None:
+    """Return the folder of the large files of a remote that is on this machine, else None."""
+    url = repository.run("ls-remote", "--get-url", remote).decode("utf-8", "surrogateescape")
+    path = Path(unquote(url.strip().removeprefix("file://")))
+    for place in (path / ".git", path):
+        if path.is_absolute() and (place / "objects").is_dir():
+            return place / "lfs" / "objects"
+    return None
+
+
+def used_by_branches(repository: Repository, contents: Mapping[str, int]) -> set[str]:
+    """Return those SHA-256 (with their bytes) to which branches, tags or sources have pointers."""
+    name = "sha256" if repository.oid_width == _WIDE else "sha1"
+    oids = {}
+    for sha256, size in contents.items():
+        data = pointer(sha256, size)
+        head = b"blob %d\0" % len(data)
+        oids[hashlib.new(name, head + data, usedforsecurity=False).hexdigest()] = sha256
+    kinds = ("runs", "experiments", "models", "packages", "unpublished")
+    ours = [*(f"refs/gitml/{kind}/*" for kind in kinds), "refs/gitml-*"]
+    listed = repository.run(
+        *("rev-list", "--objects", "--no-object-names", "--missing=allow-any"),
+        *(f"--exclude={pattern}" for pattern in ours),
+        *("--all", "--indexed-objects"),
+    )
+    return {oids[oid] for oid in listed.decode("ascii").split() if oid in oids}
 
 
 def download(repository: Repository, remote: str, commit: str) -> None:

@@ -284,7 +284,11 @@ def _open(place: Path, mode: Literal["a+b", "x+b"]) -> BinaryIO:
 
 
 def confirm(
-    repository: Repository, bucket: Bucket, contents: Sequence[Content]
+    repository: Repository,
+    bucket: Bucket,
+    contents: Sequence[Content],
+    *,
+    progress: Progress | None = None,
 ) -> tuple[list[Content], dict[Content, str]]:
     """Ask a bucket which contents it has; return those, and why it is not sure of the others.
 
@@ -293,7 +297,7 @@ def confirm(
     """
     doubts: dict[Content, str] = {}
     check = functools.partial(_confirm, repository, bucket, doubts)
-    return _each(repository, check, contents, _nothing, None), doubts
+    return _each(repository, check, contents, _nothing, progress), doubts
 
 
 def _confirm(
@@ -306,10 +310,10 @@ def _confirm(
     key = key_of(content.sha256)
     try:
         if _size_there(bucket, content, meter) is None:
-            doubts[content] = "it is not there"
+            doubts[content] = "not there"
             return False
     except DamagedError as error:
-        doubts[content] = error.message
+        doubts[content] = error.message.rstrip(".")
         return False
     file = here(repository, content.sha256)
     if file is None or not _is_whole(file, content):
@@ -324,7 +328,7 @@ def _confirm(
         at = end
         meter.at(content.sha256, at)
     if digest.hexdigest() != content.sha256:
-        doubts[content] = "what is there has other bytes"
+        doubts[content] = f"{bucket.address}/{key} has other bytes"
     return content not in doubts
 
 

@@ -207,6 +207,8 @@ def test_gc_answers_in_json_and_keeps_every_run(repo, store, git, gitml_cli):
         "waiting": 1,
         "files": [{"path": os.fspath(left), "size": 2}],
         "large": [],
+        "safe": [],
+        "kept": [],
     }
     assert git(repo, "for-each-ref", "refs/gitml") == before
     answer = gitml_later(gitml_cli, repo, "gc")

@@ -1,0 +1,297 @@
+"""Large files as people meet them: pushed, freed, got back, and pulled by selection."""
+
+from __future__ import annotations
+
+import json
+import random
+import resource
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from gitml.names import TMP
+from gitml.store.artifacts import here, kept_path, lfs_path, pointer
+from gitml.store.bucket import key_of
+from gitml.store.git import open_repository
+
+SIZE = 1_200_000
+
+
+@pytest.fixture
+def share(tmp_path):
+    """A folder that artifacts.remote names."""
+    place = tmp_path / "share"
+    place.mkdir()
+    return place
+
+
+@pytest.fixture
+def hub(git, tmp_path):
+    hub = tmp_path / "hub.git"
+    git(tmp_path, "init", "--quiet", "--bare", "-b", "main", hub)
+    return hub
+
+
+@pytest.fixture
+def ada(git, hub, share, tmp_path, invoke):
+    """gitml in a clone whose settings, which are committed, name the share."""
+    git(tmp_path, "clone", "--quiet", hub, "ada")
+    path = tmp_path / "ada"
+    (path / ".gitml").mkdir()
+    (path / ".gitml" / "config.yaml").write_text(f"artifacts: {{remote: '{share.as_uri()}'}}\n")
+    git(path, "add", ".gitml")
+    git(path, "commit", "--quiet", "-m", "settings")
+    git(path, "push", "--quiet", "origin", "HEAD:main")
+    return within(path, invoke)
+
+
+def within(path, invoke):
+    def gitml(*args, code=0):
+        answer = invoke(*args, cwd=path)
+        assert answer.code == code, answer
+        return answer
+
+    gitml.path = path
+    return gitml
+
+
+def log(gitml, name, auc=0.9):
+    """Record a run with a large file, and return that file's SHA-256."""
+    (gitml.path / "model.bin").write_bytes(random.Random(name).randbytes(SIZE))
+    gitml("log", "-e", "churn", "--name", name, "-m", f"auc={auc}", "--artifact", "model.bin")
+    (gitml.path / "model.bin").unlink()
+    shown = json.loads(gitml("artifacts", "ls", name, "--json").out)
+    return shown["artifacts"][0]["sha256"]
+
+
+def is_here(gitml, sha256):
+    store = open_repository(gitml.path)
+    try:
+        return here(store, sha256) is not None
+    finally:
+        store.close()
+
+
+def copies(gitml, sha256):
+    store = open_repository(gitml.path)
+    try:
+        return [lfs_path(store, sha256), kept_path(store, sha256)]
+    finally:
+        store.close()
+
+
+def test_large_files_go_to_the_share_and_come_back_for_a_selection(ada, share, hub, git, invoke):
+    sha256 = {name: log(ada, name, auc) for name, auc in [("good", 0.9), ("bad", 0.5)]}
+    assert "files      2 large files, 2.4 MB" in ada("push", "--dry-run").out
+    assert list(share.iterdir()) == []
+    assert "files      2 large files, 2.4 MB" in ada("push").out
+    assert all((share / key_of(s)).stat().st_size == SIZE for s in sha256.values())
+    assert not (hub / "lfs").exists()
+    assert ada("push").out == "origin has everything.\n"
+
+    git(hub.parent, "clone", "--quiet", hub, "bob")
+    bob = within(hub.parent / "bob", invoke)
+    bob("pull")
+    assert not any(is_here(bob, s) for s in sha256.values())
+    answer = bob("pull", "--with-artifacts", "--where", "metrics.auc > 0.8")
+    assert "files      1 large file, 1.2 MB, verified" in answer.out
+    assert [is_here(bob, s) for s in sha256.values()] == [True, False]
+    answer = json.loads(bob("pull", "--with-artifacts", "--json").out)
+    assert answer["large"] == {"count": 1, "bytes": SIZE, "here": 1}
+    assert "whose large files are brought" in bob("pull", "-e", "churn", code=2).err
+    assert bob("push").out == "origin has everything.\n"
+
+    carl = within(hub.parent, invoke)
+    answer = carl("clone", "--with-artifacts", "-e", "churn", hub, "carl")
+    assert "files      2 large files, 2.4 MB, verified" in answer.out
+    assert all(is_here(within(hub.parent / "carl", invoke), s) for s in sha256.values())
+
+
+def test_get_takes_it_from_wherever_it_is(ada, share, hub, git, invoke):
+    sha256 = log(ada, "one")
+    ada("push")
+    git(hub.parent, "clone", "--quiet", hub, "bob")
+    bob = within(hub.parent / "bob", invoke)
+    bob("pull")
+    bob("artifacts", "get", "one")
+    got = bob.path / "one-artifacts" / "model.bin"
+    assert got.read_bytes() == random.Random("one").randbytes(SIZE)
+    object_ = share / key_of(sha256)
+    object_.write_bytes(b"\0" * SIZE)
+    for file in copies(bob, sha256):
+        file.unlink()
+    answer = bob("artifacts", "get", "one", "model.bin", "-o", "again", code=8)
+    assert f"{key_of(sha256)} is not model.bin: its bytes have another digest." in answer.err
+    assert not (bob.path / "again").exists()
+    assert not is_here(bob, sha256)
+    object_.unlink()
+    answer = bob("artifacts", "get", "one", "model.bin", "-o", "again", code=3)
+    assert f"model.bin is not on this machine, nor at {share.as_uri()}" in answer.err
+    # What is there already needs nobody.
+    assert "was in one-artifacts already" in bob("artifacts", "get", "one").out
+
+
+def test_gc_frees_what_is_safe_and_get_brings_it_back(ada, share, git):
+    sha256 = {name: log(ada, name) for name in ("one", "two")}
+    ada("push")
+    third = log(ada, "three")
+    assert ada("gc").out == "Nothing to remove.\n"  # they are from today
+    said = f"2 large files that {share.as_uri()} has (2.4 MB).\n"
+    answer = ada("gc", "--keep-days", "0", "--dry-run")
+    assert answer.out == f"Would remove {said}"
+    assert all(is_here(ada, s) for s in sha256.values())
+    answer = ada("gc", "--keep-days", "0")
+    assert answer.out == f"Removed {said}"
+    assert "1 large file stayed: not there." in answer.err
+    assert not any(file.exists() for s in sha256.values() for file in copies(ada, s))
+    assert is_here(ada, third)
+    ada("artifacts", "get", "one", "model.bin", "-o", "out")
+    assert is_here(ada, sha256["one"])
+    assert not is_here(ada, sha256["two"])
+    assert ada("doctor", "--verify").code == 0
+
+
+@pytest.mark.parametrize("what", ["lost", "other bytes", "shorter", "away", "damaged here"])
+def test_gc_never_removes_what_may_be_the_only_copy(ada, share, what):
+    sha256 = log(ada, "one")
+    ada("push")
+    object_ = share / key_of(sha256)
+    if what == "lost":
+        object_.unlink()
+    elif what == "other bytes":
+        object_.write_bytes(b"\0" * SIZE)
+    elif what == "shorter":
+        object_.write_bytes(b"\0")
+    elif what == "away":
+        share.rename(share.with_name("moved"))
+    else:
+        copies(ada, sha256)[0].write_bytes(b"\0" * SIZE)
+    answer = ada("gc", "--keep-days", "0", "--json", code=9 if what == "away" else 0)
+    document = json.loads(answer.out)
+    assert document["safe"] == []
+    assert [kept["sha256"] for kept in document["kept"]] == [sha256]
+    assert all(file.exists() for file in copies(ada, sha256))
+    if what == "away":
+        assert "There is no folder" in answer.err
+        assert "No large file was removed" in answer.err
+        share.with_name("moved").rename(share)
+    if what == "lost":  # the next push sends it again, and then it can go
+        assert "files      1 large file" in ada("push").out
+        assert object_.stat().st_size == SIZE
+    if what in {"lost", "away"}:
+        assert "Removed 1 large file" in ada("gc", "--keep-days", "0").out
+
+
+def test_gc_leaves_what_a_branch_uses(ada, git):
+    sha256 = {name: log(ada, name) for name in ("branch", "staged", "neither")}
+    ada("push")
+    for name in ("branch", "staged"):
+        (ada.path / f"{name}.bin").write_bytes(pointer(sha256[name], SIZE))
+    git(ada.path, "add", "branch.bin")
+    git(ada.path, "commit", "--quiet", "-m", "a pointer")
+    git(ada.path, "checkout", "--quiet", "-b", "other", "HEAD~")
+    git(ada.path, "add", "staged.bin")
+    answer = ada("gc", "--keep-days", "0")
+    assert answer.out.startswith("Removed 1 large file ")
+    assert "2 large files stayed: in use by a branch." in answer.err
+    assert [is_here(ada, s) for s in sha256.values()] == [True, True, False]
+
+
+def test_gc_asks_git_lfs_where_there_is_no_bucket(ada, hub, git):
+    if shutil.which("git-lfs") is None:
+        pytest.skip("git-lfs is not installed")
+    (ada.path / ".gitml" / "config.yaml").unlink()
+    sha256 = [log(ada, name) for name in ("safe", "lost", "unpushed")]
+    third = sha256.pop()
+    objects = [hub / "lfs" / "objects" / s[:2] / s[2:4] / s for s in sha256]
+    for file in copies(ada, third):  # kept aside, so that the push does not see it
+        file.rename(file.with_name("aside"))
+    ada("push")
+    for file in copies(ada, third):
+        file.with_name("aside").rename(file)
+    assert all(file.exists() for file in objects)
+    objects[1].unlink()
+    answer = ada("gc", "--keep-days", "0")
+    assert answer.out == "Removed 1 large file that origin has (1.2 MB).\n"
+    assert [is_here(ada, s) for s in (*sha256, third)] == [False, True, True]
+    ada("artifacts", "get", "safe", "model.bin", "-o", "out")
+    assert (ada.path / "out" / "model.bin").read_bytes() == random.Random("safe").randbytes(SIZE)
+    assert git(ada.path, "for-each-ref", TMP) == ""
+    ada("push")  # what was lost, and what was not pushed yet
+    assert objects[1].exists()
+    # What git lfs prune has taken away is sent all the same, from the link that keeps it.
+    fourth = log(ada, "pruned")
+    copies(ada, fourth)[0].unlink()
+    ada("push")
+    assert (hub / "lfs" / "objects" / fourth[:2] / fourth[2:4] / fourth).exists()
+
+
+def test_a_full_disk_leaves_nothing_half_written(ada, share, hub, git, invoke):
+    sha256 = log(ada, "one")
+    ada("push")
+    git(hub.parent, "clone", "--quiet", hub, "bob")
+    bob = within(hub.parent / "bob", invoke)
+    bob("pull")
+    limited = subprocess.run(
+        [sys.executable, "-m", "gitml", "artifacts", "get", "one"],
+        cwd=bob.path,
+        capture_output=True,
+        encoding="utf-8",
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (SIZE // 2, SIZE // 2)),
+        check=False,
+    )
+    assert limited.returncode == 10, limited
+    assert "model.bin (1,200,000 bytes) cannot be written here: file too large." in limited.stderr
+    assert not (bob.path / "one-artifacts").exists()
+    assert not is_here(bob, sha256)
+    assert list((bob.path / ".git" / "gitml").rglob("*.part")) == []
+    bob("artifacts", "get", "one")
+    assert is_here(bob, sha256)
+
+
+def test_a_version_travels_by_the_share(ada, share, hub, git, invoke):
+    log(ada, "one")
+    ada("register", "churn", "--run", "one")
+    assert len([p for p in share.rglob("*") if p.is_file()]) == 1
+    assert not (hub / "lfs").exists()
+    assert "Removed 1 large file" in ada("gc", "--keep-days", "0").out
+    git(hub.parent, "clone", "--quiet", hub, "bob")
+    for gitml in (ada, within(hub.parent / "bob", invoke)):
+        gitml("model", "pull", "churn@1", "-o", "got")
+        content = (gitml.path / "got" / "model.bin").read_bytes()
+        assert content == random.Random("one").randbytes(SIZE)
+    # One that waited goes by it too.
+    log(ada, "two", 0.95)
+    ada("register", "churn", "--run", "two", "--no-push")
+    assert len([p for p in share.rglob("*") if p.is_file()]) == 1
+    ada("model", "publish", "churn")
+    assert len([p for p in share.rglob("*") if p.is_file()]) == 2
+
+
+def test_credentials_and_packages_that_are_missing(ada, git, share):
+    log(ada, "one")
+    settings = ada.path / ".gitml" / "config.yaml"
+    settings.write_text("artifacts: {remote: 's3://ada:pa55@bucket'}\n")
+    answer = ada("push", code=5)
+    assert "artifacts.remote in .gitml/config.yaml holds a user name" in answer.err
+    assert "pa55" not in answer.err
+    script = (
+        "import sys; sys.modules['s3fs'] = None\n"
+        "import importlib.util as u; find = u.find_spec\n"
+        "u.find_spec = lambda name, *a: None if name == 's3fs' else find(name, *a)\n"
+        "from gitml.cli import main; sys.exit(main(['push']))\n"
+    )
+    settings.write_text("artifacts: {remote: 's3://bucket/x'}\n")
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ada.path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "error: s3://bucket/x cannot be spoken to without s3fs.",
+        "  hint: pip install 'gitml[s3]'",
+    ]
+    # What this clone says goes before what everybody has; none is git-lfs again.
+    git(ada.path, "config", "gitml.artifactsRemote", share.as_uri())
+    assert "1 large file" in ada("push").out
