@@ -7,82 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gitml.commands.completing import complete_experiments
-from gitml.commands.options import F, command, group, json_option
-from gitml.commands.options import where_option as where
-from gitml.errors import InputError, RefusedError
+from gitml.commands.options import command, group, json_option
+from gitml.commands.reporting import EXITS, build_pages, check_place, what_is_shown
 from gitml.names import plural, visible
 
 if TYPE_CHECKING:
     from gitml.commands.options import Session
-    from gitml.site.gather import Options
-    from gitml.site.write import Folder, Written
+    from gitml.site.write import Written
 
 FOLDER = "public"
-_EXITS = (3, 4, 5, 6, 8, 10)
 
 
 @group(
-    examples=["gitml site build -o public", "gitml site build --check"],
-    exits=_EXITS,
+    examples=["gitml site build -o public", "gitml site serve --open"],
+    exits=EXITS,
 )
 def site() -> None:
     """Make a report of static pages from the runs."""
-
-
-def _what(function: F) -> F:
-    """Add the options that say what a site shows and how."""
-    for option in reversed(
-        (
-            click.option("--title", metavar="TEXT", help="By default the repository's name."),
-            click.option(
-                "--base-url",
-                metavar="URL",
-                callback=_web,
-                help="Where the pages will be, for the feed and for 404.html.",
-            ),
-            click.option(
-                "-e",
-                "--experiment",
-                "experiments",
-                metavar="NAME",
-                multiple=True,
-                shell_complete=complete_experiments,
-                help="Only runs of this experiment; repeatable.",
-            ),
-            where,
-            click.option(
-                "--max-points",
-                metavar="N",
-                type=click.IntRange(min=10),
-                default=500,
-                show_default=True,
-                help="Points of a metric in a page; more are thinned, extremes stay.",
-            ),
-            click.option(
-                "--redact/--no-redact",
-                default=True,
-                help="Leave out e-mail addresses, host names, home folders and credentials "
-                "(the default), or show them.",
-            ),
-            click.option(
-                "--templates",
-                metavar="DIR",
-                type=click.Path(path_type=Path),
-                help="A folder whose templates and assets come before gitml's own.",
-            ),
-        )
-    ):
-        function = option(function)
-    return function
-
-
-def _web(_: click.Context, __: click.Parameter, address: str | None) -> str | None:
-    if address is not None and not address.startswith(("https://", "http://")):
-        raise InputError(
-            f"{visible(address, 80)} is no address on the web.", hint="it begins with https://"
-        )
-    return address
 
 
 @command(
@@ -91,7 +32,7 @@ def _web(_: click.Context, __: click.Parameter, address: str | None) -> str | No
         "gitml site build -o public --title 'Churn model'",
         "gitml site build -e churn --where \"status = 'finished'\" --base-url https://ml.example.com/",
     ],
-    exits=_EXITS,
+    exits=EXITS,
 )
 @click.option(
     "-o",
@@ -105,7 +46,7 @@ def _web(_: click.Context, __: click.Parameter, address: str | None) -> str | No
 @click.option(
     "--check", is_flag=True, help="Write nothing, and exit with 1 if anything would be written."
 )
-@_what
+@what_is_shown
 @json_option
 def build(session: Session, *, output: Path, check: bool, as_json: bool, **asked: Any) -> int:
     """Write the report: pages that open from any host, and from a disk.
@@ -116,8 +57,8 @@ def build(session: Session, *, output: Path, check: bool, as_json: bool, **asked
     from gitml.site.gather import Options
     from gitml.site.write import Folder
 
-    _check_place(session, output)
-    done = _build(session, Folder(output, check=check), Options(**asked))
+    check_place(session, output)
+    done = build_pages(session, Folder(output, check=check), Options(**asked))
     if as_json:
         session.screen.json(
             output=str(output),
@@ -129,26 +70,6 @@ def build(session: Session, *, output: Path, check: bool, as_json: bool, **asked
     else:
         _tell(session, output, done, check=check)
     return int(check and done.changed)
-
-
-def _check_place(session: Session, output: Path) -> None:
-    """Refuse to write pages into the repository's own folder, or over its work tree."""
-    store = session.store()
-    place = output.expanduser().resolve()
-    if place == store.work_tree or place.is_relative_to(store.common_dir):
-        raise RefusedError(
-            f"{visible(str(output))} is the repository itself.", hint="name a folder for the pages"
-        )
-
-
-def _build(session: Session, folder: Folder, options: Options) -> Written:
-    from gitml.output import progress
-    from gitml.site.build import Sources, build
-    from gitml.store.snapshot import snapshot
-
-    with session.index() as index, progress("Writing runs", color=session.color) as report:
-        sources = Sources(index=index, store=snapshot(session.store()))
-        return build(sources, folder, options, progress=report)
 
 
 def _tell(session: Session, output: Path, done: Written, *, check: bool) -> None:
@@ -169,4 +90,74 @@ def _tell(session: Session, output: Path, done: Written, *, check: bool) -> None
         session.screen.line(f"  {visible(str(output / 'index.html'))}", style="act")
 
 
+@command(
+    name="serve",
+    examples=["gitml site serve --open", "gitml site serve --port 8080 -e churn --no-redact"],
+    exits=EXITS,
+)
+@click.option(
+    "--port",
+    metavar="N",
+    type=click.IntRange(0, 65535),
+    help="By default 8000, or the next that is free.",
+)
+@click.option("--open", "opened", is_flag=True, help="Open the overview in a browser.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Keep the pages in this folder; by default out of sight, in the repository's own.",
+)
+@what_is_shown
+def serve(
+    session: Session, *, port: int | None, opened: bool, output: Path | None, **asked: Any
+) -> None:
+    """Show the report in the browser of this machine, and keep it up to date.
+
+    Pages are made anew when a run ends, when versions or stages change, and when
+    others' runs are pulled; reload to see them. No other machine can reach it.
+    Ctrl+C ends it.
+    """
+    import time
+
+    from gitml.errors import BeatenError, GitmlError
+    from gitml.site.gather import Options
+    from gitml.site.plan import hashed
+    from gitml.site.serve import answering, changes, listen
+    from gitml.site.write import Folder
+
+    if output is not None:
+        check_place(session, output)
+    options = Options(**asked)
+    store = session.store()
+    folder = output or store.home / "site" / hashed(repr(options))
+    with listen(folder, port) as server:
+        moments = changes(store, time.sleep)
+        next(moments)
+        done = build_pages(session, Folder(folder), options)
+        with answering(server):
+            files = plural(done.unchanged + len(done.written), "file")
+            _say(session, f"Serving {server.url} ({files}). Ctrl+C ends it.")
+            if opened:
+                click.launch(server.url)
+            for _ in moments:
+                try:
+                    done = build_pages(session, Folder(folder), options)
+                except BeatenError:  # another server keeps the same pages up to date
+                    continue
+                except GitmlError as error:
+                    session.say(error.message, hint=error.hint)
+                    continue
+                if done.changed:
+                    removed = f", {len(done.removed):,} removed" if done.removed else ""
+                    _say(session, f"{plural(len(done.written), 'file')} written anew{removed}.")
+
+
+def _say(session: Session, sentence: str) -> None:
+    session.screen.line(sentence)
+    session.screen.stream.flush()
+
+
 site.add_command(build)
+site.add_command(serve)
