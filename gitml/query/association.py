@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 LEAST = 20
 """Runs that it takes: of fewer, chance alone makes strong associations."""
 RANK, RATIO = "rank correlation", "correlation ratio"
-FEW, SAME, OWN = "few", "same", "own"
-"""Why a param has none: too few runs have it and the metric; it, or the metric, is the same in
-all of them; it has so many values that chance alone would explain the metric."""
+FEW, SAME, FLAT, OWN = "few", "same", "flat", "own"
+"""Why a param has none: too few runs have it and the metric; it is the same in all of them; the
+metric is; it has so many values that chance alone would explain the metric."""
 _CHI2_1 = 3.841458820694124  # what chi-squared of one degree exceeds one time in twenty
 _Z = 1.6448536269514722  # the same of the normal distribution, on one side
 
@@ -61,7 +61,7 @@ class Associations:
     found: tuple[Association, ...]
     """Those beyond chance first, the strongest first."""
     left_out: tuple[tuple[str, str], ...]
-    """The other params, each with `FEW`, `SAME` or `OWN`."""
+    """The other params, each with `FEW`, `SAME`, `FLAT` or `OWN`."""
 
 
 def associations(
@@ -102,7 +102,7 @@ def _associated(
         places = _ranks([_float(value) for value in values])
         across = sum(map(mul, places, places))
         if not across or not spread:
-            return SAME
+            return FLAT if across else SAME
         together = sum(map(mul, places, heights))
         value = together / math.sqrt(float(across) * float(spread))
         method, freedom = RANK, 1
@@ -112,7 +112,7 @@ def _associated(
         for kind, height in zip(kinds, heights, strict=True):
             sums[kind] = sums.get(kind, 0) + height
         if len(sums) == 1 or not spread:
-            return SAME
+            return SAME if len(sums) == 1 else FLAT
         counts = Counter(kinds)
         between = 0.0
         for kind, total in sums.items():

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING
 
 from gitml import __version__
 from gitml.names import MODELS, SOURCE, SOURCES, TAGS, UNPUBLISHED
-from gitml.site import activity, lineage, models, overview, plain, regressions, run_pages, table
+from gitml.site import (
+    activity,
+    explore,
+    lineage,
+    models,
+    overview,
+    plain,
+    regressions,
+    run_pages,
+    table,
+)
 from gitml.site.gather import Frames, gather
 from gitml.site.plan import Site, hashed
 from gitml.site.render import Templates
@@ -24,6 +34,7 @@ if TYPE_CHECKING:
 FAMILIES = (
     overview.outputs,
     table.outputs,
+    explore.outputs,
     models.outputs,
     lineage.outputs,
     activity.outputs,

@@ -77,6 +77,11 @@ class Gathered:
     """The models, and what is in their stages."""
 
     @property
+    def has_values(self) -> bool:
+        """Whether any run has a param or a metric."""
+        return any(run.params or run.metrics for run in self.runs)
+
+    @property
     def curve_metric(self) -> str | None:
         """The metric whose curve stands in the table: the first that has several points."""
         for name in self.leading:
@@ -153,6 +158,7 @@ def _goals(runs: Sequence[Run]) -> dict[str, str]:
 TABS: tuple[tuple[str, str, Callable[[Gathered], bool]], ...] = (
     ("Overview", urls.OVERVIEW, lambda _: True),
     ("Runs", urls.RUNS, lambda _: True),
+    ("Explore", urls.EXPLORE, lambda gathered: gathered.has_values),
     ("Compare", urls.COMPARE, lambda _: True),
     ("Regressions", urls.REGRESSIONS, lambda gathered: comparable(gathered.runs)),
     ("Models", urls.MODELS, lambda gathered: bool(gathered.registered.models)),

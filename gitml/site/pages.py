@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from gitml.site.explore_pages import Explore
 from gitml.site.model_pages import Activity, Lineage, ModelReport, Models, VersionReport
 from gitml.site.regression_pages import Regressions
 
@@ -173,6 +174,7 @@ PAGES: dict[str, Page] = {
     "overview": Page("index.html", Overview, "index.html"),
     "runs": Page("runs.html", RunsTable, "runs.html"),
     "run": Page("run.html", RunReport, "runs/ID.html"),
+    "explore": Page("explore.html", Explore, "explore.html"),
     "compare": Page("compare.html", Note, "compare.html"),
     "models": Page("models.html", Models, "models.html"),
     "model": Page("model.html", ModelReport, "models/NAME.html"),

@@ -107,7 +107,7 @@ def runs_table(gathered: Gathered, frames: Frames, sparks: Mapping[str, str]) ->
         experiments=len({run.experiment for run in gathered.runs}),
         columns=tuple(columns),
         rows=tuple(rows),
-        example=_example(gathered),
+        example=example(gathered, gathered.runs),
     )
 
 
@@ -128,12 +128,12 @@ def _cell(
     return Cell(text=shown(value), best=best is not None and value == best)
 
 
-def _example(gathered: Gathered) -> str:
-    """Return an expression that some of the runs satisfy."""
+def example(gathered: Gathered, runs: Sequence[Run]) -> str:
+    """Return an expression that some of these runs satisfy."""
     for name in gathered.leading[:1]:
         values = sorted(
             run.metrics[name].last
-            for run in gathered.runs
+            for run in runs
             if name in run.metrics and math.isfinite(run.metrics[name].last)
         )
         if values:

@@ -41,13 +41,13 @@ gitml.association = (function () {
     let value, method, freedom;
     if (x.every(plain)) {
       const places = ranks(x.map(Number)), across = places.reduce((sum, p) => sum + p * p, 0);
-      if (!across || !spread) return 'same';
+      if (!across || !spread) return across ? 'flat' : 'same';
       value = places.reduce((sum, p, at) => sum + p * heights[at], 0) / Math.sqrt(across * spread);
       method = RANK; freedom = 1;
     } else {
       const sums = new Map(), counts = new Map();
       x.forEach((v, at) => { const k = kind(v); sums.set(k, (sums.get(k) || 0) + heights[at]); counts.set(k, (counts.get(k) || 0) + 1); });
-      if (sums.size === 1 || !spread) return 'same';
+      if (sums.size === 1 || !spread) return sums.size === 1 ? 'same' : 'flat';
       let between = 0;
       for (const [k, total] of sums) between += total * total / counts.get(k);
       value = Math.sqrt(between / spread);
