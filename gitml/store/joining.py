@@ -8,6 +8,7 @@ same commit, whoever does it and whenever.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
 from dataclasses import dataclass, field
@@ -22,7 +23,8 @@ from gitml.store.git import RefUpdate
 from gitml.store.ledger import EXPERIMENT_YAML
 from gitml.store.points import Collector
 from gitml.store.runtree import put_run
-from gitml.store.state import EDITS_LIMIT, fold, join, read_tree, value_of
+from gitml.store.settled import holds
+from gitml.store.state import EDITS_LIMIT, FILE_MODES, fold, join, points_of, read_tree, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,6 +40,8 @@ IDENTITY = "gitml <>"
 EDITS = "edits.jsonl"
 _TREE = "40000"
 _FOLDERS = frozenset({"runs", "tombstones"})
+_COMPARED = 500
+"""Changed runs of a ledger that are looked into, when it goes forward."""
 _DATE = re.compile(rb"(?m)^committer .* (\d+) [-+]\d{4}$")
 
 
@@ -49,6 +53,8 @@ class Joined:
     """Refs to move, the temporary ones among them."""
     unreadable: dict[str, str] = field(default_factory=dict)
     """Runs, by id, of which two copies differ and one cannot be read: ours was kept."""
+    refused: dict[str, str] = field(default_factory=dict)
+    """Ledgers, by slug, that cannot be joined, with why: ours stays as it is."""
 
 
 def relations(
@@ -85,7 +91,10 @@ def join_ledgers(
     """Join ledgers, given as slug -> (ours, theirs), in one stream."""
     done = Joined()
     for slug, (ours, theirs) in sorted(apart.items()):
-        _join_ledger(repository, stream, done, slug, ours, theirs)
+        try:
+            _join_ledger(repository, stream, done, slug, ours, theirs)
+        except DamagedError as error:  # one ledger must not keep back the others
+            done.refused[slug] = error.message
     return done
 
 
@@ -97,6 +106,8 @@ def _join_ledger(
     stones = _union(repository, roots, "tombstones")
     plans = list(_runs(repository, done, roots, stones, keep=0 if first == ours else 1))
     files = _files(repository, slug, roots)
+    others = list(_others(*roots))
+    # From here on nothing is read that could turn out to be damaged.
     tmp = names.tmp_ref(secrets.token_hex(8))
     mark = stream.commit(
         tmp,
@@ -118,7 +129,8 @@ def _join_ledger(
         else:
             stream.drop(path)
             plan(stream, f"{path}/")
-    _put_others(stream, *roots)
+    for entry in others:
+        stream.put(entry.name, entry.oid, _mode(entry.mode))
     done.updates += [
         RefUpdate(names.experiment_ref(slug), stream.oid(mark), ours),
         RefUpdate(tmp, None, None),
@@ -167,7 +179,7 @@ def _union(
     for bucket, sides in _buckets(repository, roots, kind):
         for side in sides:
             for name, entry in side.items():
-                if _is_place(bucket, name) and entry.mode != _TREE:
+                if _is_place(bucket, name) and entry.mode in FILE_MODES:
                     path = f"{bucket}/{name}"
                     union[path] = max(entry, union.get(path, entry), key=lambda e: e.oid)
     return union
@@ -212,6 +224,8 @@ def _joined(
         states = [read_tree(repository, tree) for tree in copies]
         state = join(states, points, repository)
         fold(run_id, state)
+        if not points:
+            points.add_all(points_of(repository, state.segments))
     except DamagedError as error:  # what cannot be read must stop no other run
         points.close()
         done.unreadable[run_id] = error.message
@@ -231,9 +245,7 @@ def _files(
     documents: list[tuple[str, dict[str, Json]]] = []
     edits: set[Edit] = set()
     for root in roots:
-        if EDITS in root:
-            data = repository.read(root[EDITS].oid, "blob", EDITS_LIMIT)
-            edits |= load_edits(data, f"{EDITS} of {slug}")
+        edits |= _edits(repository, root, slug)
         if EXPERIMENT_YAML in root:
             data = repository.read(root[EXPERIMENT_YAML].oid, "blob", STORED_LIMIT)
             document = load_stored(data, f"{EXPERIMENT_YAML} of {slug}")
@@ -252,20 +264,68 @@ def _files(
     return {EXPERIMENT_YAML: dump(merged), EDITS: dump_edits(edits)}
 
 
-def _put_others(
-    stream: FastImport, first: Mapping[str, Entry], second: Mapping[str, Entry]
-) -> None:
-    """Put what another gitml wrote beside: of two the larger oid, as in a run."""
+def _edits(repository: Repository, root: Mapping[str, Entry], slug: str) -> frozenset[Edit]:
+    if EDITS not in root:
+        return frozenset()
+    data = repository.read(root[EDITS].oid, "blob", EDITS_LIMIT)
+    return load_edits(data, f"{EDITS} of {slug}")
+
+
+def _others(first: Mapping[str, Entry], second: Mapping[str, Entry]) -> Iterator[Entry]:
+    """Yield what another gitml wrote beside: of two the larger oid, as in a run."""
     known = {*_FOLDERS, EXPERIMENT_YAML, EDITS}
     for name in sorted({*first, *second} - known):
         try:
             check_path(name, "ledger")
         except InputError:
             raise DamagedError(f"A ledger holds {visible(name, 60)!r}, which is no name.") from None
-        entry = max(
+        yield max(
             (side[name] for side in (first, second) if name in side), key=lambda e: (e.oid, e.mode)
         )
-        stream.put(name, entry.oid, entry.mode.zfill(6))
+
+
+def _mode(mode: str) -> str:
+    """Return a mode as fast-import takes it: old trees have files of 100664."""
+    return mode.zfill(6) if mode in {_TREE, "100755", "120000", "160000"} else "100644"
+
+
+def loses(repository: Repository, ours: str, theirs: str) -> bool:
+    """Say whether a ledger that goes on from ours to theirs leaves out what ours holds.
+
+    No gitml makes such a commit; who may push to a remote can. A purged run is none.
+    """
+    try:
+        roots = [_entries(repository, f"{oid}^{{tree}}") for oid in (ours, theirs)]
+        edits = [_edits(repository, root, "a ledger") for root in roots]
+        if not edits[0] <= edits[1]:
+            return True
+        for _, (mine, others) in _buckets(repository, roots, "tombstones"):
+            if not mine.keys() <= others.keys():
+                return True
+        return any(_lost(repository, roots))
+    except DamagedError:
+        return False
+
+
+def _lost(repository: Repository, roots: Sequence[Mapping[str, Entry]]) -> Iterator[str]:
+    """Yield the runs of the first ledger of which the second holds less."""
+    stones = roots[1].get("tombstones")
+    compared = 0
+    for bucket, (mine, others) in _buckets(repository, roots, "runs"):
+        for name, entry in mine.items():
+            if name in others and (others[name].oid == entry.oid or compared >= _COMPARED):
+                continue
+            path = f"{bucket}/{name}"
+            if stones is not None and repository.resolve(f"{stones.oid}:{path}") is not None:
+                continue
+            if name not in others:
+                yield name
+                continue
+            compared += 1
+            with contextlib.suppress(DamagedError):
+                states = [read_tree(repository, side[name].oid) for side in (others, mine)]
+                if not holds(repository, *states):
+                    yield name
 
 
 def join_sources(

@@ -21,7 +21,7 @@ from gitml.store.git import RefUpdate
 from gitml.store.points import Collector
 from gitml.store.runtree import put_run
 from gitml.store.sources import PARENTS, seal_sources, unsealed
-from gitml.store.state import fold, is_merged, join, read_tree
+from gitml.store.state import fold, is_merged, join, points_of, read_tree
 from gitml.store.write import ENDED, again, new_edit
 
 if TYPE_CHECKING:
@@ -75,11 +75,9 @@ def read_ledgers(repository: Repository, refs: Mapping[str, str]) -> dict[str, t
         if ref.startswith(names.EXPERIMENTS)
     }
     found = {}
-    asked = [f"{oid}:{EXPERIMENT_YAML}" for oid in heads.values()]
-    for (slug, oid), blob in zip(
-        heads.items(), list(repository.objects().many(asked)), strict=True
-    ):
+    for slug, oid in heads.items():
         try:
+            blob = repository.objects().get(f"{oid}:{EXPERIMENT_YAML}", limit=STORED_LIMIT)
             document = _document(blob, EXPERIMENT_YAML)
         except DamagedError:
             continue
@@ -114,12 +112,14 @@ def seal(
     now: int,
     ids: Iterable[str] | None = None,
     refs: Mapping[str, str] | None = None,
+    pulled: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> SealReport:
     """Take finished hot runs into their ledgers and delete their hot refs.
 
     The trees of their code go into the set of source trees. ``ids`` names some
-    runs only; ``refs`` are the refs as just listed. It is one transaction: raises
+    runs only; with ``pulled`` the remotes' hot runs, as they were last seen, are taken in
+    too; ``refs`` are the refs as just listed. It is one transaction: raises
     `BeatenError` when others won `TRIES` times in a row, and nothing is done then.
     """
     wanted = None if ids is None else frozenset(ids)
@@ -128,7 +128,7 @@ def seal(
     def attempt() -> SealReport:
         report = SealReport()
         fresh = listed.pop() if listed else repository.refs(*SEALED_FROM)
-        _seal(repository, report, committer, now, wanted, fresh, progress)
+        _seal(repository, report, committer, now, wanted, fresh, progress, pulled=pulled)
         return report
 
     return again(attempt)
@@ -147,9 +147,13 @@ def _seal(
     wanted: frozenset[str] | None,
     refs: Mapping[str, str],
     progress: Callable[[int, int], None] | None,
+    *,
+    pulled: bool,
 ) -> None:
     known = read_ledgers(repository, refs)
     hot = {ref[len(names.RUNS) :]: oid for ref, oid in refs.items() if ref.startswith(names.RUNS)}
+    if pulled:
+        hot = _elsewhere(repository, known, refs) | hot
     hot = {
         i: oid for i, oid in hot.items() if names.is_run_id(i) and (wanted is None or i in wanted)
     }
@@ -176,8 +180,9 @@ def _seal(
             slug, _Ledger(slug=slug, name=name, commit=known.get(slug, (None, ""))[0])
         )
         group.hot[run_id] = commit
-    updates = [RefUpdate(names.run_ref(i), None, hot[i]) for i in sorted(purged)]
-    report.dropped = sorted(purged)
+    dropped = sorted(i for i in purged if names.run_ref(i) in refs)
+    updates = [RefUpdate(names.run_ref(i), None, hot[i]) for i in dropped]
+    report.dropped = dropped
     done, total = 0, sum(len(g.hot) for g in groups.values())
     sources = unsealed(repository, refs)
     if groups or sources:
@@ -192,6 +197,7 @@ def _seal(
             if sources:
                 updates += seal_sources(stream, sources, refs.get(names.SOURCES), committer, now)
                 report.sources = len(sources)
+    updates = [u for u in updates if u.old != _REMOTES_OWN or u.ref in refs]
     if updates:
         move_refs(repository, updates)
 
@@ -212,7 +218,7 @@ def purged_among(
         oid
         for (oid, _), found in zip(
             known.values(),
-            list(reader.many(f"{oid}:tombstones" for oid, _ in known.values())),
+            list(reader.heads(f"{oid}:tombstones" for oid, _ in known.values())),
             strict=True,
         )
         if found is not None
@@ -220,7 +226,7 @@ def purged_among(
     ids = list(hot)
     for ledger in with_tombstones:
         asked = (f"{ledger}:tombstones/{i[:2]}/{i}" for i in ids)
-        dead |= {i for i, found in zip(ids, reader.many(asked), strict=True) if found is not None}
+        dead |= {i for i, found in zip(ids, reader.heads(asked), strict=True) if found is not None}
     return dead
 
 
@@ -306,6 +312,8 @@ def _plan(
     points = Collector()
     state = join(states, points, repository)
     fold(run_id, state)  # what cannot be a run must not break off the stream
+    if not points:
+        points.add_all(points_of(repository, state.segments))
 
     def write(stream: FastImport, prefix: str) -> None:
         put_run(repository, stream, run_id, state, points, prefix=prefix)

@@ -55,6 +55,11 @@ class CatFile:
 
     def many(self, revisions: Iterable[str], limit: int | None = None) -> Iterator[Object | None]:
         """Yield each revision's object or None, in order, asking ahead in small blocks."""
+        yield from self._many(revisions, limit, keep=True)
+
+    def _many(
+        self, revisions: Iterable[str], limit: int | None, *, keep: bool
+    ) -> Iterator[Object | None]:
         block: list[str] = []
         size = 0
         for revision in revisions:
@@ -63,11 +68,15 @@ class CatFile:
             block.append(revision)
             size += len(revision) + 1
             if size > _ASKED:
-                yield from self._block(block, limit)
+                yield from self._block(block, limit, keep=keep)
                 block, size = [], 0
-        yield from self._block(block, limit)
+        yield from self._block(block, limit, keep=keep)
 
-    def _block(self, names: list[str], limit: int | None) -> list[Object | None]:
+    def heads(self, revisions: Iterable[str]) -> Iterator[Object | None]:
+        """Do `many` where only the oids and kinds matter: contents, of any size, are left out."""
+        yield from self._many(revisions, None, keep=False)
+
+    def _block(self, names: list[str], limit: int | None, *, keep: bool) -> list[Object | None]:
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
@@ -76,7 +85,7 @@ class CatFile:
                 asked = "".join(f"{name}\n" for name in names)
                 stdin.write(asked.encode("utf-8", "surrogateescape"))
                 stdin.flush()
-                return [read_object(stdout, name, limit) for name in names]
+                return [read_object(stdout, name, limit, keep=keep) for name in names]
             except BaseException as error:
                 if len(names) > 1 or not isinstance(error, DamagedError):
                     # What is left unread, after ^C too, would answer the next question.
@@ -95,8 +104,10 @@ class CatFile:
             self._process.wait()
 
 
-def read_object(stdout: IO[bytes], name: str, limit: int | None) -> Object | None:
-    """Read the next answer; None if there is no such object."""
+def read_object(
+    stdout: IO[bytes], name: str, limit: int | None, *, keep: bool = True
+) -> Object | None:
+    """Read the next answer; None if there is no such object. Its data is empty without ``keep``."""
     header = stdout.readline()
     if not header.endswith(b"\n"):
         raise DamagedError(f"git ended while reading {visible(name, 80)}.", hint="Run git fsck.")
@@ -109,6 +120,9 @@ def read_object(stdout: IO[bytes], name: str, limit: int | None) -> Object | Non
         raise DamagedError(
             f"The object {visible(name, 80)} has {size:,} bytes, more than the limit of {limit:,}."
         )
+    if not keep:
+        _skip(stdout, size + 1)
+        return Object(fields[0].decode(), fields[1].decode(), b"")
     data = stdout.read(size)
     if len(data) != size or stdout.read(1) != b"\n":  # a corrupt object: git has died of it
         raise DamagedError(f"git ended while reading {visible(name, 80)}.", hint="Run git fsck.")

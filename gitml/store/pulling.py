@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import re
 import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,11 +17,12 @@ from gitml import names
 from gitml.errors import UsageError
 from gitml.names import EXPERIMENTS, RUNS, did_you_mean, is_run_id, remote_ref, visible
 from gitml.store import live
+from gitml.store.arriving import fetch_runs
 from gitml.store.git import RefUpdate
-from gitml.store.hosts import said, transport_failure
-from gitml.store.joining import join_ledgers, relations
+from gitml.store.hosts import said
+from gitml.store.joining import join_ledgers, loses, relations
 from gitml.store.ledger import move_refs, purged_among, read_ledgers
-from gitml.store.remote import registry_remote, spoken
+from gitml.store.remote import registry_remote
 from gitml.store.settled import settled
 from gitml.store.write import again
 
@@ -30,12 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gitml.store.git import Repository
-
-_FETCH = (
-    *("-c", "fetch.output=full", "fetch", "--no-tags", "--no-write-fetch-head", "--prune"),
-    *("--no-auto-maintenance", "--no-recurse-submodules", "--refmap="),
-)
-_REWOUND = re.compile(r"(?m)^ ! \[rejected\] +(\S+) +-> +\S+ +\(non-fast-forward\)")
 
 
 class Where(NamedTuple):
@@ -50,6 +44,11 @@ class Where(NamedTuple):
     def said(self) -> str:
         """How messages call it: the name, or the URL without what is secret."""
         return said(self.address)
+
+    @property
+    def named(self) -> bool:
+        """Whether it is a remote of the repository's configuration."""
+        return self.name == self.address
 
     def ref(self, rest: str) -> str:
         """Return where a ref of it is remembered; ``rest`` is ``runs/…``."""
@@ -74,6 +73,7 @@ def where(repository: Repository, remote: str | None) -> Where:
         return Where(remote, remote)
     if ":" in remote or "/" in remote or "\\" in remote:
         digits = hashlib.sha256(remote.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+        repository.call_remote(f"url-{digits}", remote)
         return Where(f"url-{digits}", remote)
     raise UsageError(
         f"There is no remote {visible(remote, 80)}",
@@ -99,6 +99,10 @@ class Pulled:
     """Ids of hot runs of ours that somebody purged."""
     unreadable: dict[str, str] = field(default_factory=dict)
     """Runs by id of which a copy cannot be read; ours was kept."""
+    restored: list[str] = field(default_factory=list)
+    """Slugs of ledgers that went on there without what was in them, which was put back here."""
+    refused: dict[str, str] = field(default_factory=dict)
+    """Refs of the remote that were not taken, with why; everything else arrived."""
 
 
 def pull_runs(repository: Repository, there: Where, *, accept_rewind: bool = False) -> Pulled:
@@ -112,6 +116,7 @@ def pull_runs(repository: Repository, there: Where, *, accept_rewind: bool = Fal
 
     def attempt() -> None:
         done.ledgers.clear()
+        done.restored.clear()
         _bring_up(repository, there, done)
 
     again(attempt)
@@ -122,13 +127,9 @@ def pull_runs(repository: Repository, there: Where, *, accept_rewind: bool = Fal
 def _fetch(repository: Repository, there: Where, done: Pulled, *, accept_rewind: bool) -> None:
     runs, ledgers = there.ref("runs/"), there.ref("experiments/")
     before = repository.refs(runs, ledgers)
-    plus = "+" if accept_rewind else ""
-    specs = [f"+{RUNS}*:{runs}*", f"{plus}{EXPERIMENTS}*:{ledgers}*"]
-    code, _, err = spoken(repository, *_FETCH, there.address, *specs)
-    refused = set(_REWOUND.findall(err))
-    if code and not refused:
-        raise transport_failure(there.address, err, code)
-    after = repository.refs(runs, ledgers)
+    found = again(lambda: fetch_runs(repository, there, before, accept_rewind=accept_rewind))
+    after = found.after
+    done.refused |= found.refused
     for ref, oid in after.items():
         if ref.startswith(runs) and before.get(ref) != oid:
             done.runs.append(ref.removeprefix(runs))
@@ -139,7 +140,7 @@ def _fetch(repository: Repository, there: Where, done: Pulled, *, accept_rewind:
         elif ref.startswith(ledgers) and ref not in after:
             back.append(RefUpdate(ref, oid, None))  # a ledger is never deleted
             done.rewound[ref.removeprefix(ledgers)] = oid, None
-    for ref in refused:
+    for ref in found.rewound:
         slug = ref.removeprefix(EXPERIMENTS)
         done.rewound[slug] = before.get(ledgers + slug, repository.zero), repository.zero
     if accept_rewind:
@@ -212,10 +213,21 @@ def _bring_up(repository: Repository, there: Where, done: Pulled) -> None:
     }
     slugs = sorted(slug for slug in theirs if names.SLUG.fullmatch(slug))
     pairs = [(refs.get(EXPERIMENTS + slug), theirs[slug]) for slug in slugs]
+    stands = relations(repository, pairs)
+    news = {
+        EXPERIMENTS + s: theirs[s] for s, how in zip(slugs, stands, strict=True) if how != "same"
+    }
+    readable = read_ledgers(repository, news)
     updates: list[RefUpdate] = []
     apart: dict[str, tuple[str, str]] = {}
-    for slug, (ours, oid), stand in zip(slugs, pairs, relations(repository, pairs), strict=True):
-        if stand == "behind":
+    for slug, (ours, oid), stand in zip(slugs, pairs, stands, strict=True):
+        if stand in {"behind", "apart"} and slug not in readable:
+            done.refused[EXPERIMENTS + slug] = "its experiment.yaml cannot be read"
+        elif stand == "behind" and ours is not None and loses(repository, ours, oid):
+            apart[slug] = ours, oid
+            done.ledgers[slug] = "joined"
+            done.restored.append(slug)
+        elif stand == "behind":
             updates.append(RefUpdate(EXPERIMENTS + slug, oid, ours))
             done.ledgers[slug] = "new" if ours is None else "forward"
         elif stand == "apart" and ours is not None:
@@ -226,6 +238,9 @@ def _bring_up(repository: Repository, there: Where, done: Pulled) -> None:
             joined = join_ledgers(repository, stream, apart)
         updates += joined.updates
         done.unreadable |= joined.unreadable
+        for slug, why in joined.refused.items():
+            done.refused[EXPERIMENTS + slug] = why
+            done.ledgers.pop(slug)
     if updates:
         move_refs(repository, updates)
 

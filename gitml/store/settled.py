@@ -28,28 +28,30 @@ def settled(repository: Repository, ledgers: Iterable[str], hot: Mapping[str, st
     reader = repository.objects()
     ids = list(hot)
     trees = dict(
-        zip(ids, (o and o.oid for o in reader.many(f"{hot[i]}^{{tree}}" for i in ids)), strict=True)
+        zip(
+            ids, (o and o.oid for o in reader.heads(f"{hot[i]}^{{tree}}" for i in ids)), strict=True
+        )
     )
     for ledger in ledgers:
         waiting = [i for i in ids if i not in found and trees[i] is not None]
         asked = (f"{ledger}:runs/{i[:2]}/{i}" for i in waiting)
         sealed = {
             i: o.oid
-            for i, o in zip(waiting, reader.many(asked), strict=True)
+            for i, o in zip(waiting, reader.heads(asked), strict=True)
             if o is not None and o.kind == "tree"
         }
         for run_id, tree in sealed.items():
             own = trees[run_id]
             assert own is not None
             with contextlib.suppress(DamagedError):
-                if tree == own or _holds(
+                if tree == own or holds(
                     repository, read_tree(repository, tree), read_tree(repository, own)
                 ):
                     found.add(run_id)
     return found
 
 
-def _holds(repository: Repository, ledger: State, hot: State) -> bool:
+def holds(repository: Repository, ledger: State, hot: State) -> bool:
     """Say whether joining ``hot`` to ``ledger`` would change nothing."""
     if not hot.edits <= ledger.edits:
         return False

@@ -53,6 +53,8 @@ if TYPE_CHECKING:
 
 EDITS_LIMIT = 64 * 1024 * 1024
 SEGMENT_LIMIT = 64 * 1024 * 1024
+FILE_MODES = frozenset({"100644", "100755", "100664"})
+"""Modes of files; the last is of old trees."""
 DERIVED = frozenset({RUN_YAML, PARAMS_YAML, METRICS_YAML, ARTIFACTS_YAML, EDITS})
 
 
@@ -113,6 +115,8 @@ def read_tree(repository: Repository, tree: str) -> State:
     segments = {}
     if "metrics" in entries:
         listed = _named(repository.tree(entries["metrics"].oid), what)
+        if any(entry.mode not in FILE_MODES for entry in listed.values()):
+            raise DamagedError(f"The metrics of {what} are no files.")
         segments = {name: entry.oid for name, entry in listed.items()}
     artifacts = {}
     if "artifacts" in entries:
@@ -125,8 +129,13 @@ def read_tree(repository: Repository, tree: str) -> State:
         segments=segments,
         summaries=summaries,
         artifacts=artifacts,
-        others={n: (e.mode, e.oid) for n, e in entries.items() if n not in skip},
+        others={n: (_mode(e.mode), e.oid) for n, e in entries.items() if n not in skip},
     )
+
+
+def _mode(mode: str) -> str:
+    """Return a mode as it is written again."""
+    return "100644" if mode in FILE_MODES - {"100755"} else mode
 
 
 def _named(entries: Iterable[Entry], what: str) -> dict[str, Entry]:
@@ -157,7 +166,7 @@ def _files(
         path = prefix + entry.name
         if entry.mode == "40000":
             yield from _files(repository, entry.oid, f"{path}/", depth + 1)
-        else:
+        elif entry.mode in FILE_MODES:
             yield path, entry.oid
 
 

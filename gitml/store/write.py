@@ -98,14 +98,14 @@ def locate(repository: Repository, run_id: str) -> list[Base]:
     ledgers = [oid for ref, oid in listed.items() if ref.startswith(names.EXPERIMENTS)]
     reader = repository.objects()
     below = f"{run_id[:2]}/{run_id}"
-    for found in reader.many(f"{oid}:tombstones/{below}" for oid in ledgers):
+    for found in reader.heads(f"{oid}:tombstones/{below}" for oid in ledgers):
         if found is not None:
             raise RefusedError(
                 f"The run {run_id[:8]} was purged, and that is final.",
                 hint="Make a new run instead.",
             )
     bases = [Base(commit=oid, tree=repository.commit_tree(oid)) for oid in commits]
-    sealed = reader.many(f"{oid}:runs/{below}" for oid in ledgers)
+    sealed = reader.heads(f"{oid}:runs/{below}" for oid in ledgers)
     for ledger, found in zip(ledgers, list(sealed), strict=True):
         if found is not None and found.kind == "tree":
             bases.append(Base(commit=ledger, tree=found.oid))
