@@ -11,6 +11,7 @@ from gitml.names import MODELS, SOURCE, SOURCES, TAGS, UNPUBLISHED
 from gitml.site import (
     activity,
     explore,
+    forms,
     lineage,
     models,
     overview,
@@ -21,6 +22,7 @@ from gitml.site import (
 )
 from gitml.site.gather import Frames, gather
 from gitml.site.plan import Site, hashed
+from gitml.site.registered import order_of
 from gitml.site.render import Templates
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ FAMILIES = (
     activity.outputs,
     regressions.outputs,
     plain.outputs,
+    forms.outputs,
 )
 """Each yields the `Output` of some pages; the pages of runs come before them."""
 
@@ -102,4 +105,5 @@ def state_of(sources: Sources, options: Options, templates: Templates) -> str:
         return ""
     refs = sources.store.refs(MODELS, UNPUBLISHED, TAGS, SOURCE, SOURCES)
     others = "".join(f"{oid} {ref}\n" for ref, oid in sorted(refs.items()))
-    return hashed(templates.fingerprint, options.told, runs, others)
+    order = repr(order_of(sources.store))
+    return hashed(templates.fingerprint, options.told, runs, others, order)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gitml.site import urls
 from gitml.site.facts import moment
 from gitml.site.hosts import host_of
-from gitml.site.model_parts import Gate, Happening, Held, Mark, Stage
+from gitml.site.model_parts import Gate, Happening, Held, Mark, Registration, Stage
 from gitml.site.parts import Link
 from gitml.words import number
 
@@ -110,6 +110,30 @@ class Teller:
             refused=sum(gate.depth == 0 and gate.tone != "good" for gate in gates),
             tags=event.tags,
         )
+
+    def registrations(self, run_id: str) -> tuple[Registration, ...]:
+        """Return the versions that were made of a run."""
+        return tuple(
+            Registration(
+                model=self.model(shown),
+                version=self.version(shown, each.name),
+                stages=tuple(map(stage_of, each.stages)),
+                marks=tuple(state_marks(each, shown.latest)),
+            )
+            for shown, each in self.gathered.registered.of_run.get(run_id, ())
+        )
+
+    def of_run(self, run_id: str, most: int) -> tuple[Happening, ...]:
+        """Return what happened last to the versions that were made of a run."""
+        pairs = self.gathered.registered.of_run.get(run_id, ())
+        found = [
+            (event.at, n, shown, event)
+            for shown, each in pairs
+            for n, event in enumerate(shown.model.events)
+            if event.version == each.name
+        ]
+        found.sort(key=lambda item: item[:2], reverse=True)
+        return tuple(self.happened(shown, event) for _, _, shown, event in found[:most])
 
     def history(self, shown: ShownModel, version: str | None = None) -> list[Happening]:
         """Return all that happened to a model, or to one version of it, the newest first."""

@@ -347,3 +347,17 @@ class Trouble:
     """What it is, in a sentence."""
     mend: str
     """What to do about it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """A version that was made of a run."""
+
+    model: Link
+    """The model."""
+    version: Link
+    """The version."""
+    stages: tuple[Stage, ...]
+    """The stages that it is in."""
+    marks: tuple[Mark, ...]
+    """latest, deprecated, deleted, not published."""

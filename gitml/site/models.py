@@ -56,8 +56,8 @@ def key_of(site: Site, shown: ShownModel) -> str:
     """Return a hash of all that the pages of a model are made from."""
     runs = [v.version.run for v in shown.versions if v.version.run]
     linked = [f"{run} {site.gathered.keys.get(run)}" for run in runs]
-    asked = site.options.told
-    return site.key("model", asked, shown.tip, site.gathered.registered.production or "", *linked)
+    stages = repr(site.gathered.registered.stages)
+    return site.key("model", site.options.told, shown.tip, stages, *linked)
 
 
 def models(site: Site) -> Models:
@@ -155,11 +155,11 @@ def _facts(site: Site, teller: Teller, shown: ShownModel) -> tuple[Fact, ...]:
         note = metric_of(shown, newest)
         facts.append(Fact(label="Latest", value=link.text, note=note, href=link.href))
     stage = site.gathered.registered.production
-    held = shown.model.stages.get(stage or "")
+    held = site.gathered.registered.current(shown)
     if held is not None:
         link = teller.version(shown, held.version)
         note = metric_of(shown, shown.find(held.version))
-        facts.append(Fact(label=f"In {stage}", value=link.text, note=note, href=link.href))
+        facts.append(Fact(label=f"In {held.stage}", value=link.text, note=note, href=link.href))
     elif stage is not None:
         facts.append(Fact(label=f"In {stage}", value="empty"))
     old = sum(v.version.deprecated is not None for v in shown.living)

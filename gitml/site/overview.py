@@ -6,10 +6,13 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from gitml.model import iso
 from gitml.query.columns import leading_metrics
 from gitml.site import report, urls
+from gitml.site.activity import entries_of
 from gitml.site.facts import moment, progress_of
 from gitml.site.gather import SYSTEM
+from gitml.site.happened import Teller
 from gitml.site.pages import Feed, Overview
 from gitml.site.parts import ExperimentCard, Fact, RunLine
 from gitml.site.plan import Output
@@ -19,10 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from gitml.model import Run
+    from gitml.registry.values import Event
     from gitml.site.gather import Frames, Gathered
     from gitml.site.plan import Site
+    from gitml.site.registered import ShownModel
 
-_RECENT, _FEED, _VALUES = 10, 30, 2
+_RECENT, _FEED, _VALUES, _HELD = 10, 30, 2, 12
 
 
 def outputs(site: Site) -> Iterator[Output]:
@@ -34,12 +39,18 @@ def outputs(site: Site) -> Iterator[Output]:
 
 def overview(gathered: Gathered, frames: Frames) -> Overview:
     """Return the context of the first page."""
+    registered, teller = gathered.registered, Teller(gathered=gathered, root="")
+    pairs = [(shown, registered.current(shown)) for shown in registered.living]
+    held = [(shown, current) for shown, current in pairs if current is not None]
     cards = [_card(gathered, name, runs) for name, runs in gathered.experiments().items()]
     return Overview(
         frame=frames.frame(urls.OVERVIEW, "Overview"),
         facts=_facts(gathered),
         experiments=tuple(cards),
         recent=tuple(_line(gathered, run) for run in gathered.runs[:_RECENT]),
+        stage=registered.production or "",
+        held=tuple((teller.model(shown), teller.held(shown, a)) for shown, a in held[:_HELD]),
+        others=max(0, len(held) - _HELD),
     )
 
 
@@ -119,17 +130,40 @@ def _line(gathered: Gathered, run: Run) -> RunLine:
 
 
 def feed(gathered: Gathered, frames: Frames) -> Feed:
-    """Return the newest runs for a feed reader."""
-    frame = frames.frame(urls.FEED, f"{frames.title}: runs")
+    """Return the newest runs, and what happened last to models, for a feed reader."""
+    frame = frames.frame(urls.FEED, f"{frames.title}: runs and models")
+    base = frame.base_url or ""
     entries = [
         {
-            "id": run.id,
+            "id": f"run:{run.id}",
             "title": f"{run.name} ({run.status})",
-            "href": (frame.base_url or "") + urls.run_page(gathered.keys[run.id]),
+            "href": base + urls.run_page(gathered.keys[run.id]),
             "updated": report.updated(run),
             "author": run.author,
             "summary": report.summary(run),
         }
         for run in gathered.runs[:_FEED]
     ]
+    teller = Teller(gathered=gathered, root=base)
+    listed = entries_of(gathered.registered)[:_FEED]
+    entries += [_event(teller, shown, event, base) for shown, event in listed]
+    # Two of one moment stay in the order of their kinds: what is sorted stays as it is.
+    entries.sort(key=lambda entry: entry["updated"], reverse=True)
     return Feed(frame=frame, entries=tuple(entries))
+
+
+def _event(teller: Teller, shown: ShownModel, event: Event, base: str) -> dict[str, str]:
+    told = teller.happened(shown, event)
+    words = [told.lead, shown.model.name, event.version or ""]
+    words += [told.joint, event.stage] if event.stage else []
+    title = " ".join(word for word in words if word)
+    marks = ", ".join(mark.text for mark in told.marks)
+    page = (told.version and told.version.href) or told.model.href
+    return {
+        "id": f"event:{event.commit}:{event.kind}:{event.n or 0}",
+        "title": title,
+        "href": page or base + urls.ACTIVITY,
+        "updated": iso(event.at),
+        "author": event.by,
+        "summary": " ".join(filter(None, (told.tail, told.reason, f"({marks})" if marks else ""))),
+    }

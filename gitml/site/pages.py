@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gitml.model import Json
+    from gitml.site.model_parts import Happening, Held, Registration
     from gitml.site.parts import (
         ChartGroup,
         Column,
@@ -47,6 +48,12 @@ class Overview:
     """The experiments, those with the newest runs first."""
     recent: tuple[RunLine, ...]
     """The newest runs."""
+    stage: str
+    """The stage that counts most, nothing without models in stages."""
+    held: tuple[tuple[Link, Held], ...]
+    """The models that have a version in that stage, with what they have there; 12 at the most."""
+    others: int
+    """How many more models have one there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +140,10 @@ class RunReport:
     """Uncommitted changes, None without any."""
     inputs: tuple[tuple[str, ...], ...]
     """Data: name, what for, digest, size, rows."""
+    registered: tuple[Registration, ...]
+    """The versions that were made of it."""
+    history: tuple[Happening, ...]
+    """What happened to these versions, the newest first."""
     files: tuple[File, ...]
     """Artifacts."""
     figures: bool

@@ -21,11 +21,11 @@ from gitml.site import redact, urls
 from gitml.tracking.settings import read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from gitml.model import Run
     from gitml.registry.checks.sight import Finding
-    from gitml.registry.values import Event, Model, ModelVersion, Verdict, Version
+    from gitml.registry.values import Assignment, Event, Model, ModelVersion, Verdict, Version
     from gitml.store.git import Repository
 
 _SYSTEM = ("system/", "system.")
@@ -97,6 +97,8 @@ class Registered:
 
     models: tuple[ShownModel, ...] = ()
     """By name; deleted ones too."""
+    of_run: Mapping[str, tuple[tuple[ShownModel, ShownVersion], ...]] = field(default_factory=dict)
+    """The versions that were made of each run, by its id, the newest last."""
     stages: tuple[str, ...] = ()
     """Every stage, those that come first on the way to production first."""
     signatures: Mapping[str, str] = field(default_factory=dict)
@@ -105,13 +107,15 @@ class Registered:
     """What journals and tags here disagree in."""
     damaged: tuple[str, ...] = ()
     """Why the journals that cannot be read cannot, a sentence each."""
-    state: str = ""
-    """A hash of all refs that tell of models; the same, and nothing of this is other."""
 
     @property
     def living(self) -> list[ShownModel]:
         """Return the models that are not deleted."""
         return [each for each in self.models if not each.model.deleted]
+
+    def told(self, run_id: str) -> str:
+        """Return what changes when anything happens to a model that a run is a version of."""
+        return " ".join(f"{model.key} {model.tip}" for model, _ in self.of_run.get(run_id, ()))
 
     @property
     def eventful(self) -> bool:
@@ -126,16 +130,19 @@ class Registered:
     @property
     def production(self) -> str | None:
         """Return the stage that counts: production by one of its names, else the last there is."""
-        for stage in _PRODUCTION:
-            if stage in self.stages:
-                return stage
-        return self.stages[-1] if self.stages else None
+        named = [stage for stage in _PRODUCTION if stage in self.stages]
+        return next(iter(named or self.stages[-1:]), None)
+
+    def current(self, shown: ShownModel) -> Assignment | None:
+        """Return what a model has in the stage that counts, by whichever of its names."""
+        named = [stage for stage in _PRODUCTION if stage in self.stages] or self.stages[-1:]
+        held = (shown.model.stages.get(stage) for stage in named)
+        return next((each for each in held if each is not None), None)
 
 
-def state_of(store: Repository) -> str:
-    """Return a hash of all refs that tell of models, nothing without any: for one listing."""
-    refs = _refs(store)
-    return _hash(refs) if refs else ""
+def order_of(store: Repository) -> tuple[str, ...]:
+    """Return the stages in the order that the settings name, if they name any."""
+    return read_settings(store.work_tree).stage_order if store.work_tree else ()
 
 
 def _refs(store: Repository) -> dict[str, str]:
@@ -165,10 +172,10 @@ def read_registered(
     slugs = {model.slug for model in models}
     findings = [f for f in journal.check(sight) if only is None or f.model in slugs]
     shown = [_model(store, refs, model, keys[model.slug], hide=hide) for model in models]
-    order = read_settings(store.work_tree).stage_order if store.work_tree else ()
     return Registered(
         models=tuple(shown),
-        stages=tuple(stage_order([m.model for m in shown if not m.model.deleted], order)),
+        of_run=_of_run(shown),
+        stages=tuple(stage_order([m.model for m in shown if not m.model.deleted], order_of(store))),
         signatures={
             name: "SSH" if b"SSH SIGNATURE" in tag.signature[:40] else "OpenPGP"
             for name, tag in sight.parsed.items()
@@ -178,8 +185,20 @@ def read_registered(
         damaged=()
         if only is not None
         else tuple(map(redact.text, sight.registry.damaged.values())),
-        state=_hash(refs),
     )
+
+
+def _of_run(
+    models: Iterable[ShownModel],
+) -> dict[str, tuple[tuple[ShownModel, ShownVersion], ...]]:
+    found: dict[str, list[tuple[ShownModel, ShownVersion]]] = {}
+    for model in models:
+        for each in reversed(model.versions):
+            if each.version.run and not model.model.deleted:
+                found.setdefault(each.version.run, []).append((model, each))
+    for several in found.values():
+        several.sort(key=lambda pair: pair[1].version.at)
+    return {run_id: tuple(several) for run_id, several in found.items()}
 
 
 def _model(

@@ -13,6 +13,7 @@ from gitml.query.goals import default_goal
 from gitml.site import urls
 from gitml.site.facts import ABSENT, curve_of, moment, shown
 from gitml.site.gather import SYSTEM
+from gitml.site.happened import Teller
 from gitml.site.pages import RunReport
 from gitml.site.parts import ChartGroup, Fact, Link, MetricChart, Pair, Relative
 from gitml.site.run_data import goal_of
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 OPEN = 24
 """Charts that are open at first."""
 _FACTS = 4
-_LISTED, _CHILDREN = 100, 50
+_LISTED, _CHILDREN, _EVENTS = 100, 50, 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +67,7 @@ def run_report(
     ]
     drawn = [chart for chart in charts if chart.count > 1]
     source = run.source
+    teller = Teller(gathered=gathered, root=frame.root)
     return RunReport(
         frame=frame,
         id=run.id,
@@ -107,6 +109,8 @@ def run_report(
         left_out=source.left_out[:_LISTED],
         patch=around.patch,
         inputs=_inputs(run),
+        registered=teller.registrations(run.id),
+        history=teller.of_run(run.id, _EVENTS),
         files=tuple(files),
         figures=bool(drawn) or any(file.shown == "figure" for file in files),
     )

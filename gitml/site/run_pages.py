@@ -64,7 +64,8 @@ def notes(site: Site) -> dict[str, object]:
 def key_of(site: Site, run: Run, *around: str) -> str:
     """Return the hash of all that the files of a run are made from, with what is around it."""
     made = site.gathered.made_of[run.id] or repr(run)
-    return site.key(made, run.experiment, site.gathered.keys[run.id], *around)
+    versions = site.gathered.registered.told(run.id)
+    return site.key(made, run.experiment, site.gathered.keys[run.id], versions, *around)
 
 
 def _waiting(site: Site, folder: Folder, keys: dict[str, str], shared: Shared) -> list[Run]:

@@ -136,7 +136,7 @@ def _compared(
     site: Site, shown: ShownModel, each: ShownVersion, before: ShownVersion | None
 ) -> list[ShownVersion]:
     """Return what metrics are compared with: the version before, and the one in production."""
-    held = shown.model.stages.get(site.gathered.registered.production or "")
+    held = site.gathered.registered.current(shown)
     current = shown.find(held.version) if held else None
     found = [other for other in (before, current) if other is not None and other is not each]
     return [o for n, o in enumerate(found) if o.run is not None and o not in found[:n]]
@@ -144,8 +144,8 @@ def _compared(
 
 def _column(site: Site, teller: Teller, shown: ShownModel, other: ShownVersion) -> Link:
     link = teller.version(shown, other.name)
-    stage = site.gathered.registered.production
-    where = f" in {stage}" if stage in other.stages else ""
+    held = site.gathered.registered.current(shown)
+    where = f" in {held.stage}" if held is not None and held.version == other.name else ""
     return Link(text=f"{link.text}{where}", href=link.href)
 
 
