@@ -80,8 +80,10 @@ def push(
     )
     done = Push(runs=runs, large=large)
     apart = _models_apart(refs, there)
-    if apart and there.name == there.address:
+    if apart:
         context = replace(open_context(repository, by=by, now=now), remote=there.name)
+        if not there.named:
+            context = replace(context, branch=None)
         for one in () if dry_run else publish(repository, None, context):
             done.models += [f"{v.version.slug}@{v.version.name}" for v in one.versions]
             done.models += [one.model.slug] if one.events else []
@@ -102,20 +104,18 @@ def _models_apart(refs: Mapping[str, str], there: Where) -> list[str]:
 
 
 def pull(repository: Repository, there: Where, *, accept_rewind: bool = False) -> Pull:
-    """Bring runs, ledgers and models from a remote; source trees and large files stay there.
-
-    Models are brought from remotes that have a name only.
-    """
+    """Bring runs, ledgers and models from a remote; source trees and large files stay there."""
     done = Pull(runs=pull_runs(repository, there, accept_rewind=accept_rewind))
-    if there.name == there.address:
-        before = repository.refs(MODELS, TAGS)
+    before = repository.refs(MODELS, TAGS)
+    branch = None
+    if there.named:  # what is known of others is not kept below refs/remotes
         branch = protected_branch(repository, there.name) or asked_branch(repository, there.name)
-        fetch_registry(repository, there.name, branch)
-        after = repository.refs(MODELS, TAGS)
-        done.models = sorted(
-            ref.removeprefix(MODELS)
-            for ref, oid in after.items()
-            if ref.startswith(MODELS) and before.get(ref) != oid
-        )
+    fetch_registry(repository, there.name, branch)
+    after = repository.refs(MODELS, TAGS)
+    done.models = sorted(
+        ref.removeprefix(MODELS)
+        for ref, oid in after.items()
+        if ref.startswith(MODELS) and before.get(ref) != oid
+    )
     note_contact(repository, there)
     return done

@@ -77,6 +77,7 @@ class Repository:
         self.common_dir = Path(repo.common_dir)
         self.work_tree = None if repo.bare else Path(str(repo.working_tree_dir))
         self.processes = 0
+        self._called: list[str] = []
         self.patience: float | None = None
         """When (`time.monotonic`) what speaks to a remote is ended; None is never."""
         self._config = repo.config_reader()
@@ -122,6 +123,12 @@ class Repository:
             return None
         return f"{name or email} <{email or ''}>"
 
+    def call_remote(self, name: str, url: str) -> None:
+        """Let git know an address by a name, in what is started from here on."""
+        setting = f"remote.{name}.url={url}"
+        if setting not in self._called:
+            self._called += ["-c", setting]
+
     def start(
         self,
         *args: str,
@@ -136,7 +143,7 @@ class Repository:
         self.processes += 1
         try:
             process = self._command.execute(
-                ["git", *args],
+                ["git", *self._called, *args],
                 as_process=True,
                 istream=stdin,
                 env={**self._environment, **(env or {})},
