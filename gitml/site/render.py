@@ -88,7 +88,11 @@ class Templates:
         """Return a hash of the generator and of everything in the folders that counts."""
         digest = hashlib.sha256(__version__.encode())
         code = Path(__file__).parent
-        files = [*sorted(code.glob("*.py")), *self._files(("*.html", "*.atom"))]
+        files = [
+            *sorted(code.glob("*.py")),
+            *sorted(code.glob("schemas/*")),
+            *self._files(("*.html", "*.atom")),
+        ]
         for path in files:
             digest.update(f"\0{path.name}\0".encode() + path.read_bytes())
         digest.update(repr(sorted(self.assets.items())).encode())
