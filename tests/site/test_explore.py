@@ -1,0 +1,216 @@
+"""The page that explores runs: what stands in it, and what scripts make of it in a browser."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from urllib.parse import parse_qs, quote, urlencode
+
+import pytest
+
+from gitml.site.explore import settled
+from gitml.site.plan import as_script
+from tests.site.browsing import browse, needs_browser
+from tests.support import MINUTE, START, make_runs
+
+LONG = "a-very-long-name-" + "that-goes-on-" * 12
+KINDS = ("adam", "lion", "sgd")
+
+
+def sweep(count, experiment="sweep", prefix="keen-otter"):
+    """Return runs in which the metric grows with depth and shrinks with lr, and nothing else."""
+    for n in range(count):
+        params = {"depth": n % 8, "lr": 10.0 ** -(n % 5), "kind": KINDS[n % 3], "warm": n % 2 == 0}
+        if n % 6 == 5:
+            del params["warm"]
+        yield {
+            "name": f"{prefix}-{n}",
+            "experiment": experiment,
+            "created": START + n * MINUTE,
+            "status": "failed" if n == 9 else "finished",
+            "params": params | {"same": "v3"},
+            "metrics": {
+                "auc": n % 8 / 10 - n % 5 / 40 + 0.2,
+                "loss": float("inf") if n == 9 else 1 / (n + 1),
+            },
+        }
+
+
+@pytest.fixture(scope="module")
+def sweeps(tmp_path_factory, git):
+    """Return a repository with a sweep of 40 runs, and three runs of another experiment."""
+    repo = tmp_path_factory.mktemp("sweeps") / "repo"
+    git(repo.parent, "init", "--quiet", "--initial-branch=main", repo)
+    wide = {f"model.block{n}.{'width' * 12}": n for n in range(300)}
+    lonely = {"name": LONG, "experiment": LONG, "params": wide, "created": START - MINUTE}
+    nothing = {"name": "nothing-1", "experiment": "none", "created": START - 2 * MINUTE}
+    make_runs(repo, *sweep(40), lonely, nothing)
+    return repo
+
+
+def test_what_stands_in_the_page(sweeps, make_site):
+    page = make_site(sweeps).text("explore.html")
+    assert page.count('<path class="v') == 40
+    assert re.findall(r"<h3 title=\"(\w+)\">with", page) == ["auc", "loss"]
+    rows = re.findall(r'<tr class="(\w+)"><th scope="row" title="(\w+)">.*?"num">([^<]+)', page)
+    # scipy's spearmanr gives 0.9895, -0.2072 (of 33 runs), 0.144; kruskal 0.0322² * 39.
+    assert rows[:4] == [
+        ("up", "depth", "+0.99"),
+        ("chance", "warm", "−0.21"),
+        ("chance", "lr", "+0.14"),
+        ("chance", "kind", "0.03"),
+    ]
+    assert "same: the same in all of them." in page
+    assert "association, not cause" in page
+
+
+def test_a_site_without_values_has_no_such_page(repo, empty_repo, make_site):
+    make_runs(repo, {"name": "nothing-1"})
+    for folder, of in (("bare", repo), ("nothing", empty_repo)):
+        site = make_site(of, folder)
+        assert not (site.path / "explore.html").exists()
+        assert "explore.html" not in site.text("index.html")
+
+
+def test_one_run_more_leaves_the_page_as_it_is(repo, make_site):
+    make_runs(repo, *sweep(20))
+    make_site(repo)
+    make_runs(repo, *list(sweep(21))[20:])
+    site = make_site(repo)
+    assert "runs.html" in site.done.written
+    assert "explore.html" not in site.done.written
+
+
+def test_the_steps_by_which_the_page_grows():
+    assert [settled(n) for n in (1, 3, 19, 20, 29, 199, 200, 299, 1999, 10_001, 123_456)] == [
+        *[1, 2, 16, 20, 20, 190, 200, 200, 1900, 10_000, 120_000]
+    ]
+
+
+STEPS = (Path(__file__).parent / "explore_steps.js").read_text(encoding="utf-8")
+
+
+def act(words):
+    return f"(async () => {{ {STEPS} await wait(100); {words} }})()"
+
+
+@needs_browser
+@pytest.mark.slow
+def test_nothing_is_wrong_with_the_page(sweeps, make_site):
+    lonely = f"explore.html#experiment={quote(LONG)}"
+    pages = ["explore.html", lonely, "explore.html#experiment=none", "explore.html#q=status='x'"]
+    wrong, told = browse(
+        make_site(sweeps).path,
+        pages,
+        sizes=[390, 1280],
+        themes=["light", "dark"],
+        script=act("return told();"),
+    )
+    assert wrong == []
+    whole, wide, none, empty = told
+    assert whole["n"] == "40 runs of sweep"
+    assert whole["axes"][:1] == ["depth"]
+    assert wide["n"] == f"1 run of {LONG}"
+    assert len(wide["axes"]) == 3  # opened on a phone
+    assert none["n"] == "1 run of none"
+    assert empty["n"].startswith("0 runs")
+
+
+@needs_browser
+@pytest.mark.slow
+def test_ranges_combine_and_the_hash_keeps_them(sweeps, make_site):
+    site = make_site(sweeps)
+    wrong, (seen,) = browse(site.path, ["explore.html"], how="file", script=act("return walk();"))
+    assert wrong == []
+    first, deep, both, back, moved, filtered, typed, refused = seen
+    runs = list(sweep(40))
+
+    def having(test):
+        return [run["name"] for run in runs if test(run["params"])]
+
+    assert first["hash"] == ""
+    few = having(lambda p: p["depth"] >= 6)
+    assert deep["n"] == f"{len(few)} of 40 runs of sweep in the ranges"
+    assert len(deep["best"]) == 8
+    one = having(lambda p: p["depth"] >= 6 and p["lr"] == 1)
+    assert both["n"] == f"{len(one)} of 40 runs of sweep in the ranges"
+    assert sorted(both["best"]) == sorted(one)
+    assert both["compare"].count(",") == len(one) - 1
+    assert back["n"] == deep["n"]
+    assert back["hash"] == deep["hash"]
+    assert moved["axes"][:2] == [first["axes"][1], "depth"]
+    kind = having(lambda p: p["depth"] >= 6 and p["kind"] == "sgd")
+    assert filtered["n"] == f"{len(kind)} of 13 runs of sweep in the ranges"
+    assert "from 20 runs up" in "".join(filtered["rows"]) or filtered["rows"] == []
+    seven = having(lambda p: p["depth"] == 7 and p["kind"] == "sgd")
+    assert typed["n"] == f"{len(seven)} of 13 runs of sweep in the ranges"
+    assert sorted(typed["best"]) == sorted(seven)
+    assert "No metric is called aux. Did you mean metrics.auc" in refused["said"]
+    assert refused["n"] == typed["n"]
+    # The table finds the same runs by the expression, and the page all of its state by the hash.
+    state = parse_qs(typed["hash"][1:])
+    assert state["ranges"] == ["params.depth:n:7:7"]
+    whole = urlencode(
+        {
+            "q": "metrics.auc > 0.2",
+            "status": "finished",
+            "metric": "loss",
+            "axes": "params.warm,params.kind,metrics.loss",
+            "scale": "metrics.loss:log",
+            "ranges": "params.warm:cm:true,params.kind:c:sgd:adam,metrics.loss:n:0.01:0.5",
+            "x": "params.kind",
+            "y": "created",
+            "cx": "params.warm",
+            "cy": "params.depth",
+        }
+    )
+    again = "$('#metric').dispatchEvent(new Event('change')); await wait(60);"
+    wrong, (loaded, table, tabled) = browse(
+        site.path,
+        [f"explore.html#{whole}", typed["table"], f"runs.html#{urlencode({'q': ALSO})}"],
+        how="file",
+        script=act(f"if ($('#metric')) {{ {again} return told(); }} return $('#n').textContent;"),
+    )
+    assert wrong == []
+    assert parse_qs(loaded["hash"][1:]) == parse_qs(whole)
+    assert table == f"1–{len(seven)} of {len(seven)} (42 in all)"
+    assert parse_qs(loaded["table"].partition("#")[2])["q"] == [ALSO]
+    assert loaded["n"].startswith(tabled.partition(" of ")[2].partition(" ")[0])
+
+
+ALSO = (
+    "(metrics.auc > 0.2) and (params.warm in (true) or params.warm is null)"
+    " and (params.kind in ('sgd', 'adam')) and (metrics.loss between 0.01 and 0.5)"
+)
+
+
+@needs_browser
+@pytest.mark.slow
+def test_ten_thousand_runs_are_drawn_at_once(sweeps, make_site):
+    site = make_site(sweeps)
+    data = site.data("data/runs.json")
+    times = 10_000 // data["count"] + 1
+
+    def more(column):
+        return (
+            {"words": column["words"], "at": column["at"] * times}
+            if "words" in column
+            else column * times
+        )
+
+    for part in ("attributes", "params", "tags"):
+        data[part] = {name: more(column) for name, column in data[part].items()}
+    data["metrics"] = {
+        name: {kind: values * times for kind, values in kinds.items()}
+        for name, kinds in data["metrics"].items()
+    }
+    data["count"] *= times
+    data["attributes"]["id"] = [f"{n:032x}" for n in range(data["count"])]
+    data["keys"] = data["attributes"]["id"]
+    (site.path / "data" / "runs.js").write_bytes(as_script("runs", json.dumps(data)))
+    script = "return [told().n, Math.min(...[1, 2, 3, 4].map(gitml.explored.paint))];"
+    wrong, ((told, took),) = browse(site.path, ["explore.html"], how="file", script=act(script))
+    assert [each for each in wrong if "willReadFrequently" not in each] == []
+    assert told == "9,560 runs of sweep"
+    assert took < 1000, "milliseconds; 100 where nothing else runs"
