@@ -31,9 +31,10 @@ def pack(
 ) -> None:
     """Seal finished runs into their experiments.
 
-    Runs whose program died are written and marked killed; finished runs move
-    from a ref each into one ref per experiment. It also happens by itself
-    after every 200 runs (``pack.limit``).
+    Runs whose program died are written and marked killed; finished runs, those
+    of others that a pull brought among them, move from a ref each into one ref
+    per experiment, and the next push lets them go at the remote too. Runs of
+    this clone are sealed by themselves after every 200 runs (``pack.limit``).
     """
     from gitml.output import progress
     from gitml.store.pack import pack as pack_store
@@ -58,6 +59,7 @@ def pack(
                 now=now,
                 ids=ids,
                 stale=silence,
+                pulled=not auto,  # in the background everybody tidies what is his own
                 progress=advance,
             )
     except BeatenError:

@@ -20,6 +20,7 @@ from gitml.store import live
 from gitml.store.git import RefUpdate
 from gitml.store.points import Collector
 from gitml.store.runtree import put_run
+from gitml.store.settled import settled
 from gitml.store.sources import PARENTS, seal_sources, unsealed
 from gitml.store.state import fold, is_merged, join, points_of, read_tree
 from gitml.store.write import ENDED, again, new_edit
@@ -151,9 +152,8 @@ def _seal(
     pulled: bool,
 ) -> None:
     known = read_ledgers(repository, refs)
-    hot = {ref[len(names.RUNS) :]: oid for ref, oid in refs.items() if ref.startswith(names.RUNS)}
-    if pulled:
-        hot = _elsewhere(repository, known, refs) | hot
+    hot = _elsewhere(repository, known, refs) if pulled else {}
+    hot |= {ref[len(names.RUNS) :]: oid for ref, oid in refs.items() if ref.startswith(names.RUNS)}
     hot = {
         i: oid for i, oid in hot.items() if names.is_run_id(i) and (wanted is None or i in wanted)
     }
@@ -197,9 +197,24 @@ def _seal(
             if sources:
                 updates += seal_sources(stream, sources, refs.get(names.SOURCES), committer, now)
                 report.sources = len(sources)
-    updates = [u for u in updates if u.old != _REMOTES_OWN or u.ref in refs]
+    # A remote's hot run has no ref of ours: who pushes the ledger lets it go there.
+    updates = [u for u in updates if u.ref in refs or not u.ref.startswith(names.RUNS)]
     if updates:
         move_refs(repository, updates)
+
+
+def _elsewhere(
+    repository: Repository, known: Mapping[str, tuple[str, str]], refs: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the remotes' hot runs, commit by id, that no ledger of ours holds whole."""
+    found: dict[str, str] = {}
+    for ref, oid in refs.items():
+        place, _, run_id = ref.rpartition("/")
+        if place.startswith(names.REMOTES) and place.endswith("/runs"):
+            found.setdefault(run_id, oid)
+    found = {run_id: oid for run_id, oid in found.items() if names.is_run_id(run_id)}
+    done = settled(repository, [oid for oid, _ in known.values()], found)
+    return {run_id: oid for run_id, oid in found.items() if run_id not in done}
 
 
 def _document(blob: Object | None, name: str) -> dict[str, Json]:

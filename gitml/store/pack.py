@@ -49,12 +49,14 @@ def pack(
     now: int,
     ids: Iterable[str] | None = None,
     stale: int | None = None,
+    pulled: bool = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> PackReport:
     """Recover dead live runs, end stale ones, and seal all that have ended.
 
     ``ids`` names some runs only; ``stale`` is in milliseconds of silence after
-    which a run that nobody here writes is taken for killed.
+    which a run that nobody here writes is taken for killed. With ``pulled`` what
+    others pushed is sealed too, as it was last seen.
     """
     report = PackReport()
     wanted = None if ids is None else frozenset(ids)
@@ -75,7 +77,13 @@ def pack(
         report.ended = _end_stale(repository, refs, committer, now, stale, wanted)
         refs = _fresh(repository, refs, report.ended)
     report.seal = seal(
-        repository, committer=committer, now=now, ids=wanted, refs=refs, progress=progress
+        repository,
+        committer=committer,
+        now=now,
+        ids=wanted,
+        refs=refs,
+        pulled=pulled,
+        progress=progress,
     )
     if report.seal.sealed and not (report.recovered or report.ended):
         collect_garbage(repository)

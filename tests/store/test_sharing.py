@@ -14,6 +14,8 @@ from gitml.store.pushing import push_runs
 from gitml.store.write import Change, commit_runs, locate, new_edit
 from tests.support import AUTHOR, START, make_runs, run_id_of
 
+LEDGER = "refs/gitml/experiments/churn"
+
 
 @pytest.fixture
 def clones(git, tmp_path):
@@ -52,8 +54,8 @@ class Clone:
     def pull(self, **options):
         return self.do(lambda r: pull_runs(r, where(r, None), **options))
 
-    def seal(self):
-        return self.do(lambda r: ledger.seal(r, committer=AUTHOR, now=START))
+    def seal(self, *, pulled=False):
+        return self.do(lambda r: ledger.seal(r, committer=AUTHOR, now=START, pulled=pulled))
 
     def tag(self, run, key, value, at):
         def write(repository):
@@ -256,3 +258,31 @@ def test_many_runs_are_pushed_by_a_pattern_and_end_as_by_name(clones, three, git
     git(a.path, "update-ref", "refs/gitml/runs/strange", "HEAD")
     assert len(a.push().runs) == 4
     assert not any("strange" in ref for ref in gitml_refs(git, clones[3]))
+
+
+def test_one_machine_seals_what_workers_pushed(clones, three, git):
+    a, b, c = three
+    make_runs(
+        a.path, {"name": "a1", "metrics": {"auc": 0.5}}, {"name": "going", "status": "running"}
+    )
+    make_runs(b.path, {"name": "b1"})
+    a.push(), b.push()
+    c.pull()
+    c.seal(pulled=True)
+    sealed = gitml_refs(git, c.path)
+    c.seal(pulled=True)
+    assert gitml_refs(git, c.path) == sealed  # what a ledger holds whole is not sealed again
+    assert sorted(c.push().settled) == sorted(map(run_id_of, ["a1", "b1"]))
+    running = f"refs/gitml/runs/{run_id_of('going')}"
+    assert gitml_refs(git, clones[3]).keys() == {LEDGER, running}
+    a.tag("a1", "late", "yes", at=START + 9)  # a worker that had not gone away after all
+    settle(a, b)
+    c.pull()
+    c.seal(pulled=True)
+    settle(c, a, b)
+    assert gitml_refs(git, clones[3]).keys() == {LEDGER, running}
+    assert a.runs() == b.runs() == c.runs()
+    assert c.runs()["a1"].tags == {"late": "yes"}
+    assert c.runs().keys() == {"a1", "b1", "going"}
+    for path in clones:
+        git(path, "fsck", "--strict", "--no-dangling")
