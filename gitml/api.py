@@ -44,6 +44,7 @@ __all__ = [
     "log_model",
     "log_param",
     "log_params",
+    "log_reference",
     "log_text",
     "metric_history",
     "note",
@@ -219,6 +220,13 @@ def log_metrics(metrics: Mapping[str, float], step: int | None = None) -> None:
 def log_artifact(path: str | os.PathLike[str], dest: str | None = None) -> None:
     """Log a file or folder to the active run."""
     _current().log_artifact(path, dest)
+
+
+def log_reference(
+    uri: str, dest: str | None = None, *, sha256: str | None = None, size: int | None = None
+) -> None:
+    """Log a file that lies elsewhere to the active run by its address; nothing is copied."""
+    _current().log_reference(uri, dest, sha256=sha256, size=size)
 
 
 def log_artifacts(folder: str | os.PathLike[str], dest: str | None = None) -> None:

@@ -107,7 +107,8 @@ def _where(store: Repository, artifact: Artifact) -> str:
     from gitml.reproduce.artifacts import is_here
 
     if artifact.store == "uri":
-        return artifact.uri or "elsewhere"
+        doubt = "" if artifact.sha256 else ", unverified"
+        return f"{artifact.uri or 'elsewhere'}{doubt}"
     return artifact.store if is_here(store, artifact) else f"{artifact.store}, not here"
 
 

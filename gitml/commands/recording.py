@@ -82,7 +82,8 @@ _OPTIONS = (
         "artifacts",
         metavar="PATH[:DEST]",
         multiple=True,
-        help="Keep a copy of a file or folder, as DEST; into a folder with model.pt:best/",
+        help="Keep a copy of a file or folder, as DEST; into a folder with model.pt:best/. "
+        "Of s3://bucket/model.pt#sha256=HEX only the address and the digest.",
     ),
     click.option(
         "--input",
@@ -290,6 +291,8 @@ def _amount(line: Line) -> str:
     parts = [plural(count, what) for count, what in line.counts]
     if line.size is not None:
         parts.append(size(line.size))
+    if line.remark:
+        parts.append(line.remark)
     if line.left_out:
         named = [f"{visible(name, 40)} is {what}" for name, what in line.left_out[:3]]
         more = len(line.left_out) - len(named)

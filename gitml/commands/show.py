@@ -215,6 +215,8 @@ def _artifacts(screen: Screen, run: Run) -> None:
             bytes_ = size(each.size) if screen.terminal else str(each.size)
         kind = each.media_type or screen.absent
         digest = screen.digest(each.sha256)
+        if each.store == "uri" and each.sha256 is None:
+            digest = "unverified"
         rows.append([each.path, bytes_, kind, each.uri or each.store, digest])
     screen.line()
     screen.table(columns, rows)

@@ -116,11 +116,13 @@ def _contents(
 
 def _file(shown: Shown, artifact: Artifact, data: bytes | None, key: str, nth: int) -> File:
     uri = artifact.uri or ""
+    on_web = uri.startswith(("https://", "http://"))
     plain = File(
         path=artifact.path,
         size="" if artifact.size is None else size(artifact.size),
-        digest=(artifact.sha256 or "")[:12],
-        href=uri if uri.startswith(("https://", "http://")) else None,
+        digest=(artifact.sha256 or "")[:12] or ("unverified" if uri else ""),
+        href=uri if on_web else None,
+        address="" if on_web else uri,
         shown="",
     )
     kind = picture(data or b"")

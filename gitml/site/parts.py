@@ -246,9 +246,9 @@ class File:
     size: str
     """Its size for people, nothing where it is not known."""
     digest: str
-    """The beginning of its SHA-256."""
+    """The beginning of its SHA-256, or that there is none to verify it by."""
     href: str | None
-    """Its copy on the site, or the address it was recorded with; None for neither."""
+    """Its copy on the site, or the address it was recorded with, on the web; None for neither."""
     shown: str
     """How it is shown: image, text, table, figure, or nothing."""
     body: str = ""
@@ -259,6 +259,8 @@ class File:
     """The first rows, where it is shown as a table."""
     cut: str = ""
     """What is left out, in words."""
+    address: str = ""
+    """The address it was recorded with, where that is no link."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

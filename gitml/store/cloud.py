@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from gitml.errors import GitmlError, NotFoundError, RemoteError, UnreachableError, UsageError
 from gitml.names import visible
+from gitml.redact import strip_credentials
 from gitml.store.artifacts import digest_of
 
 if TYPE_CHECKING:
@@ -43,7 +44,6 @@ PACKAGES = {
 _NO_KEYS = ("NoCredentials", "PartialCredentials", "ProfileNotFound", "DefaultCredentialsError")
 _KEYS = ("CredentialRetrievalError", "UnauthorizedSSOTokenError", "RefreshError", "SSOTokenLoad")
 _PASSING = {"RequestTimeout", "BadDigest", "IncompleteBody", "SlowDown", "OperationAborted"}
-_USERINFO = re.compile(r"//[^/@\s]*@")
 _TELLING = {"HttpError", "ClientResponseError"}
 """Failures of gcsfs and aiohttp that are a service's answers; others carry codes of their own."""
 _SERVER, _TOO_MANY, _SLOW, _FORBIDDEN, _AWAY = 500, 429, 408, (401, 403), 404
@@ -135,7 +135,7 @@ def _md5_of_parts(file: Path) -> str:
 def _filesystem(address: str) -> Any:
     scheme = address.partition("://")[0]
     package, wanted = PACKAGES[scheme]
-    name = visible(shown(address), 80)
+    name = visible(strip_credentials(address), 80)
     missing = [p for p in ("fsspec", package) if importlib.util.find_spec(p) is None]
     if missing:
         raise UsageError(
@@ -154,11 +154,6 @@ def _filesystem(address: str) -> Any:
     return files
 
 
-def shown(address: str) -> str:
-    """Return an address without user name and password."""
-    return _USERINFO.sub("//", address)
-
-
 @contextlib.contextmanager
 def asked(address: str) -> Iterator[None]:
     """Turn what a library raises into the failures that callers know."""
@@ -171,7 +166,10 @@ def asked(address: str) -> Iterator[None]:
 
 
 def _meaning(address: str, error: Exception) -> GitmlError:
-    name, words = visible(shown(address), 200), visible(shown(str(error)).rstrip("."), 200)
+    name, words = (
+        visible(strip_credentials(address), 200),
+        visible(strip_credentials(str(error)).rstrip("."), 200),
+    )
     causes = [error, *filter(None, [error.__cause__, error.__context__])]
     kinds = " ".join(type(cause).__name__ for cause in causes)
     code, status = _told(causes)
@@ -208,8 +206,8 @@ def _told(causes: list[BaseException]) -> tuple[str, int]:
             status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
             return str(response.get("Error", {}).get("Code", "")), int(status or 0)
         if type(cause).__name__ in _TELLING:
-            status = getattr(cause, "status", getattr(cause, "code", 0))
-            return "", int(status or 0)
+            field = "status" if hasattr(cause, "status") else "code"
+            return "", int(getattr(cause, field, 0) or 0)
     return "", 0
 
 
@@ -218,7 +216,7 @@ class Named:
 
     def __init__(self, uri: str) -> None:
         """Take a URI of one of `PACKAGES`; raise `UsageError` where that is missing."""
-        self.address = visible(shown(uri), 200)
+        self.address = visible(strip_credentials(uri), 200)
         self._uri = uri
         self._files = _filesystem(uri)
         self._streams = uri.lower().startswith("http")

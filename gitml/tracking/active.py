@@ -14,6 +14,7 @@ from gitml.tracking import content
 from gitml.tracking.capture import now_ms, working_folder
 from gitml.tracking.identity import author
 from gitml.tracking.inputs import describe_frame, describe_input
+from gitml.tracking.references import is_address, parse_reference
 from gitml.tracking.sampling import Sampler
 from gitml.tracking.values import flat
 
@@ -115,12 +116,34 @@ class ActiveRun:
         """Log a file, or a folder with all that is in it.
 
         ``dest`` is its path among the run's artifacts, by default its own name.
-        The content is copied and hashed now. Raises `NotFoundError` if it is not
+        The content is copied and hashed now; of an address (``s3://…``) nothing is, see
+        `log_reference`. Raises `NotFoundError` if it is not
         there and `InputError` for links that lead out of the folder or for names
         that cannot be kept.
         """
+        if isinstance(path, str) and is_address(path):
+            self.log_reference(path, dest)
+            return
         for file, where in plan_artifact(Path(path), dest, inside=self._root or working_folder()):
             self._recorder.log_file(file, where)
+
+    def log_reference(
+        self,
+        uri: str,
+        dest: str | None = None,
+        *,
+        sha256: str | None = None,
+        size: int | None = None,
+    ) -> None:
+        """Log a file that lies elsewhere by its address; nothing is copied or opened.
+
+        ``uri`` is like ``s3://bucket/model.pt``, and may end in ``#sha256=HEX&size=BYTES``;
+        ``dest`` is its path among the run's artifacts, by default its own name. With a
+        digest ``gitml artifacts get`` verifies what is there then. User names and
+        passwords in it are not recorded. Raises `InputError`.
+        """
+        found = parse_reference(uri, dest, sha256=sha256, size=size)
+        self._recorder.log_uri(found.uri, found.dest, size=found.size, sha256=found.sha256)
 
     def log_artifacts(self, folder: PathLike, dest: str | None = None) -> None:
         """Log every file below a folder, below ``dest`` among the artifacts."""

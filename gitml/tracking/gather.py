@@ -24,6 +24,7 @@ from gitml.tracking.files import (
     read_params,
 )
 from gitml.tracking.inputs import describe_input
+from gitml.tracking.references import Reference, is_address, parse_reference
 from gitml.tracking.request import split_artifact, split_input
 from gitml.tracking.values import check_text, same
 
@@ -52,6 +53,8 @@ class Line(NamedTuple):
     """How many of what: (6, ``value``)."""
     size: int | None = None
     """Bytes, of artifacts and inputs."""
+    remark: str = ""
+    """What else is to be known of it."""
     left_out: tuple[tuple[str, str], ...] = ()
     """Metrics that are no numbers, and what they are: (``model``, ``text``)."""
 
@@ -78,8 +81,8 @@ class Gathered:
     """Value and step, None for the one after the last."""
     points: Collector = field(default_factory=Collector)
     """The histories."""
-    artifacts: dict[str, Path] = field(default_factory=dict)
-    """Files by their path among the artifacts."""
+    artifacts: dict[str, Path | Reference] = field(default_factory=dict)
+    """Files, and addresses of others, by their path among the artifacts."""
     inputs: list[Dataset] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
     note: str | None = None
@@ -286,6 +289,9 @@ def _add_metric(
 
 
 def _gather_artifact(found: Gathered, text: str, inside: Path) -> None:
+    if is_address(text):
+        _gather_reference(found, parse_reference(text))
+        return
     path, dest = split_artifact(text)
     place = Path(path)
     if dest is not None and dest.endswith(("/", "\\")):
@@ -296,13 +302,7 @@ def _gather_artifact(found: Gathered, text: str, inside: Path) -> None:
     planned = {}
     for file, where in plan_artifact(place, dest, inside=inside):
         planned[where] = file
-        other = found.artifacts.get(where)
-        if other is not None and other.absolute() != file.absolute():
-            raise InputError(
-                f"{visible(str(other))} and {visible(str(file))} would be one artifact: "
-                f"{visible(where)}",
-                hint="Give one of them another name: --artifact PATH:DEST",
-            )
+        _check_twin(found, where, file)
         size += _readable(file)
     if not planned:
         raise InputError(f"{visible(path)} is a folder without a file.")
@@ -310,6 +310,26 @@ def _gather_artifact(found: Gathered, text: str, inside: Path) -> None:
     shown = path if dest is None else f"{path} as {dest}"
     counts = ((len(planned), "file"),) if place.is_dir() else ()
     found.lines.append(Line("artifact", shown, counts, size=size))
+
+
+def _gather_reference(found: Gathered, reference: Reference) -> None:
+    _check_twin(found, reference.dest, reference)
+    found.artifacts[reference.dest] = reference
+    remark = "recorded, not copied" if reference.sha256 else "recorded without a digest, unverified"
+    found.lines.append(Line("artifact", reference.uri, size=reference.size, remark=remark))
+
+
+def _check_twin(found: Gathered, where: str, mine: Path | Reference) -> None:
+    other = found.artifacts.get(where)
+    if other is None or other == mine:
+        return
+    both = [str(x.absolute()) if isinstance(x, Path) else x.uri for x in (other, mine)]
+    if both[0] != both[1] or isinstance(mine, Reference):
+        names = [str(x) if isinstance(x, Path) else x.uri for x in (other, mine)]
+        raise InputError(
+            f"{visible(names[0])} and {visible(names[1])} would be one artifact: {visible(where)}",
+            hint="Give one of them another name: --artifact PATH:DEST, or URL#as=DEST",
+        )
 
 
 def _readable(file: Path) -> int:
@@ -354,9 +374,12 @@ def record(recorder: Recorder, found: Gathered, problems: Problems = None) -> No
     for name, (number, step) in found.metrics.items():
         with _noting(problems):
             recorder.log_metric(name, number, step)
-    for dest, file in found.artifacts.items():
+    for dest, what in found.artifacts.items():
         with _noting(problems):
-            recorder.log_file(file, dest)
+            if isinstance(what, Reference):
+                recorder.log_uri(what.uri, dest, size=what.size, sha256=what.sha256)
+            else:
+                recorder.log_file(what, dest)
     for dataset in found.inputs:
         with _noting(problems):
             recorder.log_input(dataset)

@@ -61,7 +61,7 @@ def run(repo, tmp_path):
 def test_ls_lists_what_there_is_and_where(gitml, run):
     assert gitml("artifacts", "ls", "brave").out == (
         "path            size  type                      store\n"
-        "far                -  -                         sftp://nas/far\n"
+        "far                -  -                         sftp://nas/far, unverified\n"
         "model.bin        700  application/octet-stream  lfs\n"
         "odd.bin            2  application/octet-stream  git\n"
         "plots/loss.txt     8  text/plain                git\n"
