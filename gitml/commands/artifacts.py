@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gitml.commands.artifacts_status import status
 from gitml.commands.options import command, group, json_option, run_argument
 from gitml.errors import InputError, UsageError
 from gitml.names import plural, visible
@@ -251,3 +252,4 @@ def _tell(session: Session, placed: Sequence[Placed], output: str) -> None:
 
 artifacts.add_command(list_)
 artifacts.add_command(get)
+artifacts.add_command(status)

@@ -153,6 +153,30 @@ def test_gc_frees_what_is_safe_and_get_brings_it_back(ada, share, git):
     assert ada("doctor", "--verify").code == 0
 
 
+def test_status_tells_where_each_large_file_is(ada, share, hub, git, invoke):
+    sha256 = {name: log(ada, name) for name in ("one", "two")}
+    answer = ada("artifacts", "status")
+    assert [line.split()[-2:] for line in answer.out.splitlines()[1:3]] == [["here", "only"]] * 2
+    assert answer.out.splitlines()[-1] == "2 large files: 2 here only (2.4 MB)."
+    ada("push")
+    ada("gc", "--keep-days", "0")
+    third = log(ada, "three")
+    (share / key_of(sha256["two"])).unlink()
+    answer = json.loads(ada("artifacts", "status", "--json").out)
+    told = {f["sha256"]: (f["here"], f["artifacts_remote"], f["remote"]) for f in answer["files"]}
+    assert told == {
+        sha256["one"]: (False, True, False),
+        sha256["two"]: (False, False, False),
+        third: (True, False, False),
+    }
+    assert share.as_uri() in ada("artifacts", "status", "one").out
+    assert ada("artifacts", "status").out.splitlines()[-1] == (
+        "3 large files: 1 elsewhere (1.2 MB), 1 here only (1.2 MB), 1 not known where (1.2 MB)."
+    )
+    share.rename(share.with_name("moved"))
+    assert "There is no folder" in ada("artifacts", "status", code=9).err
+
+
 @pytest.mark.parametrize("what", ["lost", "other bytes", "shorter", "away", "damaged here"])
 def test_gc_never_removes_what_may_be_the_only_copy(ada, share, what):
     sha256 = log(ada, "one")

@@ -33,7 +33,11 @@ stages:
 """
 CALLS = {
     "apply": [["apply"], ["apply", "--before", "main", "--json"]],
-    "artifacts": [["artifacts", "ls", "files"], ["artifacts", "get", "files", "-o", "out"]],
+    "artifacts": [
+        ["artifacts", "ls", "files"],
+        ["artifacts", "get", "files", "-o", "out"],
+        ["artifacts", "status"],
+    ],
     "audit": [["audit"], ["audit", "churn", "--json"]],
     "clone": [["clone", "../hub.git", "../new"]],
     "completion": [["completion", "bash"]],
