@@ -20,10 +20,11 @@ from gitml.records import (
 from gitml.registry.values import ModelVersion, PackageFile, RunRef
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from gitml.registry.values import Model, Version
     from gitml.store.git import Repository
+    from gitml.store.objects import Object
 
 MODEL_YAML, VERSION_YAML, PACKAGE_YAML = "model.yaml", "version.yaml", "package.yaml"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -92,13 +93,41 @@ def load_version(repository: Repository, version: Version) -> ModelVersion:
 
     Raises `DamagedError` (or `NewerSchemaError`) if its files cannot be read.
     """
-    if version.foreign and version.attached is None:
-        return _foreign(version)
-    commit = version.attached or version.commit
+    (found,) = load_versions(repository, [version])
+    if isinstance(found, DamagedError):
+        raise found
+    return found
+
+
+def load_versions(
+    repository: Repository, versions: Sequence[Version]
+) -> Iterator[ModelVersion | DamagedError]:
+    """Yield what `load_version` returns or raises for each version: all are asked for at once."""
+    asked = [
+        f"{version.attached or version.commit}:{name}"
+        for version in versions
+        if not _is_bare(version)
+        for name in (VERSION_YAML, PACKAGE_YAML)
+    ]
+    answers = iter(repository.objects().many(asked) if asked else ())
+    for version in versions:
+        if _is_bare(version):
+            yield _foreign(version)
+            continue
+        try:
+            yield _loaded(version, next(answers), next(answers))
+        except DamagedError as error:
+            yield error
+
+
+def _is_bare(version: Version) -> bool:
+    """Say whether only a tag tells of a version."""
+    return version.foreign and version.attached is None
+
+
+def _loaded(version: Version, *found: Object | None) -> ModelVersion:
     files: dict[str, Mapping[str, Json]] = {}
-    names = (VERSION_YAML, PACKAGE_YAML)
-    found = repository.objects().many([f"{commit}:{name}" for name in names])
-    for name, answer in zip(names, found, strict=True):
+    for name, answer in zip((VERSION_YAML, PACKAGE_YAML), found, strict=True):
         what = f"{name} of {version.title}"
         if answer is None or answer.kind != "blob":
             raise DamagedError(

@@ -16,7 +16,7 @@ from gitml.registry.checks import journal
 from gitml.registry.checks.sight import gather as look
 from gitml.registry.references import latest
 from gitml.registry.showing import as_run, stage_order, stages_of
-from gitml.registry.versionfile import load_version
+from gitml.registry.versionfile import load_versions
 from gitml.site import redact, urls
 from gitml.tracking.settings import read_settings
 
@@ -206,8 +206,14 @@ def _model(
 ) -> ShownModel:
     keys = urls.file_keys(version.name for version in model.versions)
     shown = _hidden(model) if hide else model
+    listed = [version for version in shown.versions if not version.deleted]
+    read = dict(zip((v.name for v in listed), load_versions(store, listed), strict=True))
+    pages = {
+        version.name: None if model.deleted else urls.version_page(key, keys[version.name])
+        for version in listed
+    }
     versions = [
-        _version(store, model, version, None if model.deleted else key, keys[version.name], hide)
+        _version(model, version, _sound(read.get(version.name)), pages.get(version.name), hide=hide)
         for version in reversed(shown.versions)
     ]
     runs = [each.run for each in versions if each.run is not None and not each.version.deleted]
@@ -228,22 +234,21 @@ def _model(
     )
 
 
+def _sound(found: ModelVersion | DamagedError | None) -> ModelVersion | None:
+    return None if isinstance(found, DamagedError) else found
+
+
 def _version(
-    store: Repository, model: Model, version: Version, folder: str | None, key: str, hide: bool
+    model: Model, version: Version, whole: ModelVersion | None, page: str | None, *, hide: bool
 ) -> ShownVersion:
-    whole: ModelVersion | None = None
-    if not version.deleted:
-        with contextlib.suppress(DamagedError):
-            whole = load_version(store, version)
     run = None if whole is None else as_run(whole, name=version.name)
     if hide and whole is not None and run is not None:
         whole, run = _whole(whole), redact.redacted(run)
-    gone = folder is None or version.deleted
     return ShownVersion(
         version=version,
         whole=whole,
         run=run,
-        page=None if gone else urls.version_page(folder or "", key),
+        page=page,
         stages=tuple(stages_of(model, version)),
     )
 
@@ -328,16 +333,27 @@ def _maybe(words: str | None) -> str | None:
     return None if words is None else redact.text(words)
 
 
-def readme_of(store: Repository, shown: ShownVersion) -> tuple[str, str] | None:
-    """Return path and text of the model card in a version's package, if there is one."""
-    version, files = shown.version, () if shown.whole is None else shown.whole.files
-    cards = [file.path for file in files if file.store == "tag" and _CARD.search(file.path)]
-    for path in sorted(cards, key=lambda p: (p.count("/"), p)):
-        found = store.objects().get(f"{version.attached or version.commit}:package/{path}")
-        if found is not None and found.kind == "blob":
+def cards_of(store: Repository, shown: ShownModel) -> dict[str, tuple[str, str]]:
+    """Return path and text of the model card in each version's package, of those that have one."""
+    paths = {each.name: path for each in shown.living if (path := _card(each)) is not None}
+    commits = [shown.by_name[name].version for name in paths]
+    asked = [
+        f"{version.attached or version.commit}:package/{path}"
+        for version, path in zip(commits, paths.values(), strict=True)
+    ]
+    found = {}
+    for (name, path), answer in zip(paths.items(), store.objects().many(asked), strict=True):
+        if answer is not None and answer.kind == "blob":
             with contextlib.suppress(UnicodeDecodeError):
-                return path, found.data.decode("utf-8")
-    return None
+                found[name] = path, answer.data.decode("utf-8")
+    return found
+
+
+def _card(shown: ShownVersion) -> str | None:
+    """Return which file of a package is its model card: the one that is least deep."""
+    files = () if shown.whole is None else shown.whole.files
+    cards = [file.path for file in files if file.store == "tag" and _CARD.search(file.path)]
+    return min(cards, key=lambda path: (path.count("/"), path), default=None)
 
 
 _CARD = re.compile(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,11 +18,11 @@ from gitml.site.model_pages import VersionReport
 from gitml.site.model_parts import Input, MetricLine, PackageLine, SignaturePart, ValueLine
 from gitml.site.parts import Fact, Link, Pair
 from gitml.site.plan import Output
-from gitml.site.registered import readme_of
+from gitml.site.registered import cards_of
 from gitml.words import number, quoted, signed, size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from gitml.model import Dataset, Json
     from gitml.site.plan import Site
@@ -35,21 +36,30 @@ _KEPT = {"tag": "the tag", "git": "git", "lfs": "git-lfs"}
 
 def outputs(site: Site, shown: ShownModel, key: str) -> Iterator[Output]:
     """Yield a page for each version; ``key`` is of all that the model's pages are made from."""
+    cards = functools.cache(lambda: cards_of(site.store, shown))
     for each in shown.living:
         if each.page is not None:
             yield Output(
                 address=each.page,
                 key=key,
-                make=partial(_page, site, shown, each),
+                make=partial(_page, site, shown, each, cards),
             )
 
 
-def _page(site: Site, shown: ShownModel, each: ShownVersion) -> bytes:
-    return site.page("version", version_report(site, shown, each))
+def _page(
+    site: Site,
+    shown: ShownModel,
+    each: ShownVersion,
+    cards: Callable[[], Mapping[str, tuple[str, str]]],
+) -> bytes:
+    card = cards().get(each.name)
+    return site.page("version", version_report(site, shown, each, card))
 
 
-def version_report(site: Site, shown: ShownModel, each: ShownVersion) -> VersionReport:
-    """Return the context of a version's page."""
+def version_report(
+    site: Site, shown: ShownModel, each: ShownVersion, card: tuple[str, str] | None
+) -> VersionReport:
+    """Return the context of a version's page; ``card`` is path and text of its model card."""
     facts, whole, run = each.version, each.whole, each.run
     frame = site.frames.frame(each.page or "", f"{shown.model.name} {each.name}", dated=False)
     teller = Teller(gathered=site.gathered, root=frame.root)
@@ -80,7 +90,7 @@ def version_report(site: Site, shown: ShownModel, each: ShownVersion) -> Version
         facts=_facts(shown, each, compared),
         compared=tuple(_column(site, teller, shown, other) for other in compared),
         metrics=tuple(_metrics(shown, each, compared)),
-        card=readme_of(site.store, each),
+        card=card,
         note=note or "",
         params=tuple(_values(run.params, before.run.params if before and before.run else None))
         if run is not None
@@ -106,9 +116,7 @@ def version_report(site: Site, shown: ShownModel, each: ShownVersion) -> Version
         size=size(whole.size) if whole and whole.files else "",
         packages=tuple(new_packages[:_PACKAGES]),
         same_packages=len(packages) - len(new_packages),
-        history=tuple(
-            h for h in teller.history(shown) if h.version and h.version.text == each.name
-        ),
+        history=tuple(teller.history(shown, each.name)),
         tags=tuple(Pair(name=name, value=value) for name, value in sorted(labels.items())),
         details=tuple(_details(site, shown, each)),
         source=tuple(_source(each, before)),
