@@ -92,3 +92,13 @@ def words(wanted, found):
     """Say whether the words of a table's row are all there, in order."""
     rest = iter(found.split())
     return wanted.split()[:1] == found.split()[:1] and all(w in rest for w in wanted.split())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="the commands are for a POSIX shell")
+def test_site(shell):
+    out = shell(commands((CHECKOUT / "examples" / "04-site" / "README.md").read_text()))
+    assert out.count("finished") == 10
+    assert re.search(r"^public: \d+ files written", out, re.MULTILINE)
+    assert re.search(r"^public is up to date", out, re.MULTILINE)
+    assert out.count("public/runs/") == 10

@@ -1,8 +1,8 @@
 """A git host in a folder: a bare remote, requests, merges, and workflows run by act.
 
 act (https://github.com/nektos/act) executes the jobs on this machine, in a scratch
-folder each. Of GitHub itself the REST API is `tests.fake_github`, on loopback; the one
-action of others that is executed, actions/checkout, has a stand-in beside this file.
+folder each. Of GitHub itself the REST API is `tests.fake_github`, on loopback; each
+action of others that is executed has a stand-in beside this file.
 """
 
 from __future__ import annotations
@@ -195,9 +195,10 @@ class GitHost:
         command += ["--action-cache-path", self.place / "act"]
         command += ["--env", f"REMOTE_OF_THE_TEST=file://{self.bare}"]
         for used in {
-            u for path in folder.rglob("*.yml") for u in CHECKOUT.findall(path.read_text())
+            u for path in folder.rglob("*.yml") for u in USED.findall(path.read_text())
         }:
-            command += ["--local-repository", f"{used}={HERE / 'checkout'}"]
+            name = used.partition("/")[2].partition("@")[0]
+            command += ["--local-repository", f"{used}={HERE / name}"]
         given = {**self.secrets}
         if self.api is not None:
             command += ["--env", f"GITHUB_API_URL={self.api.api}"]
@@ -242,7 +243,8 @@ class GitHost:
         }
 
 
-CHECKOUT = re.compile(r"actions/checkout@[0-9a-f]{40}")
+USED = re.compile(r"actions/[\w-]+@[0-9a-f]{40}")
+"""An action of GitHub's, pinned; a folder beside this file stands in for it."""
 
 
 def _read(done):
