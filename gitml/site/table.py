@@ -146,7 +146,8 @@ def runs_data(gathered: Gathered, sparks: Mapping[str, str]) -> dict[str, Json]:
     """Return all runs as columns: a list for each fact, in the order of the runs, newest first.
 
     Texts of which many are alike are ``{"words": […], "at": […]}``, where ``at`` counts
-    from 0 and -1 is none.
+    from 0 and -1 is none. Which whole numbers are floats, 1.0 and not 1, is said apart: a
+    program that does not tell them apart would divide them otherwise than ``--where``.
     """
     runs = gathered.runs
     attributes: dict[str, Json] = {"id": [run.id for run in runs]}
@@ -179,6 +180,7 @@ def runs_data(gathered: Gathered, sparks: Mapping[str, str]) -> dict[str, Json]:
         "attributes": attributes,
         "metrics": {name: _metric(runs, name) for name in gathered.goals},
         "params": {name: _values(run.params.get(name) for run in runs) for name in params},
+        "floats": _floats(runs, params),
         "tags": {name: _words(run.tags.get(name) for run in runs) for name in tags},
         "curve": {
             "metric": gathered.curve_metric,
@@ -186,6 +188,17 @@ def runs_data(gathered: Gathered, sparks: Mapping[str, str]) -> dict[str, Json]:
         },
         "commits": _commits(gathered),
     }
+
+
+def _floats(runs: Sequence[Run], params: Sequence[str]) -> dict[str, Json]:
+    """Return by param where whole numbers are floats: true for everywhere, else the rows."""
+    found: dict[str, Json] = {}
+    for name in params:
+        values = [run.params.get(name) for run in runs]
+        rows = [n for n, v in enumerate(values) if isinstance(v, float) and v.is_integer()]
+        if rows:
+            found[name] = rows if any(isinstance(v, int) for v in values) else True
+    return found
 
 
 def _commits(gathered: Gathered) -> dict[str, str]:

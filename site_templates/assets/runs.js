@@ -43,6 +43,12 @@ gitml.runs = (function () {
       const values = kinds.has(kind) ? kinds.get(kind).get(name) : undefined;
       return values ? at => real(values[at]) : null;
     }
+    // Whether a number is a float even where it is whole, which JSON does not say.
+    const floats = new Map(Object.entries(data.floats || {}).map(([name, rows]) => [name, rows === true ? rows : new Set(rows)]));
+    function float(key) {
+      const found = key.startsWith('params.') ? floats.get(key.slice(7)) : key.startsWith('metrics') || key === 'duration' || key === 'age';
+      return found instanceof Set ? at => found.has(at) : () => Boolean(found);
+    }
     // A key as expressions spell it: params."learning-rate".
     function full(key) {
       const dot = key.indexOf('.'), name = key.slice(dot + 1);
@@ -50,7 +56,7 @@ gitml.runs = (function () {
     }
     const names = { metrics: [...metrics.keys()], params: [...kinds.get('params').keys()], tags: [...kinds.get('tags').keys()] };
     return {
-      column, count: data.count, full, commits: new Map(Object.entries(data.commits)), curve: data.curve,
+      column, count: data.count, float, full, commits: new Map(Object.entries(data.commits)), curve: data.curve,
       goal: name => new Map(Object.entries(data.goals)).get(name) || 'max', ids, keys, leading: data.leading, names, numbers,
       recorded: (metric, at) => metrics.get(metric).last[at] !== null,
     };

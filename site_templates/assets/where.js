@@ -105,7 +105,20 @@ gitml.where = (function () {
     return refuse(`No ${SINGULAR[kind]} is called ${name}.` + (close.length ? ` Did you mean ${close.slice(0, 8).join(' or ')}?` : ` ${EXAMPLE}`), { unknown: SINGULAR[kind] });
   }
 
-  const storable = value => value === undefined ? null : typeof value === 'boolean' ? Number(value) : value !== null && typeof value === 'object' ? JSON.stringify(value) : typeof value === 'number' && Number.isNaN(value) ? null : value;
+  // Values are as SQLite keeps them: integers are BigInt and floats Number, booleans integers, lists their JSON.
+  const LIMIT = 2n ** 63n;
+  const whole = value => value >= -LIMIT && value < LIMIT ? value : Number(value);
+  const ascii = text => text.replace(/[^ -~]/g, c => '\\u' + c.charCodeAt(0).toString(16).padStart(4, '0'));
+  const bit = value => value === null ? null : value ? 1n : 0n;
+  function storable(value, float) {
+    if (value === null || value === undefined || Number.isNaN(value)) return null;
+    if (typeof value === 'number') return Number.isInteger(value) && !float ? whole(BigInt(value)) : value;
+    return typeof value === 'boolean' ? bit(value) : typeof value === 'object' ? ascii(JSON.stringify(value)) : value;
+  }
+  function stored(runs, key) {
+    const get = runs.column(key), float = runs.float(key);
+    return at => storable(get(at), float(at));
+  }
   function reading(text) { // a tag that reads as a number is one beside a number
     return typeof text === 'string' && /^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$/.test(text) ? Number(text) : null;
   }
@@ -113,8 +126,7 @@ gitml.where = (function () {
     const meant = face(found, at);
     if (TIMES.includes(name) && meant === 'number') throw refuse(`${name} is a time and stands beside a number. Times are text in UTC: ${name} > '2026-11-01'`);
     if (AMOUNTS.includes(name) && meant === 'text') throw refuse(`${name} is a number and stands beside text. Leave out the quotes.`);
-    const get = runs.column(name);
-    return { get: row => storable(get(row)), text: TEXTS.includes(name) || TIMES.includes(name), real: name === 'duration' || name === 'age' };
+    return { get: stored(runs, name), text: TEXTS.includes(name) || TIMES.includes(name) };
   }
   function key(found, at, runs) {
     const [head, ...rest] = found[at].parts(), name = rest.join('.'), space = head.toLowerCase(), kind = NAMESPACES.get(space);
@@ -127,29 +139,46 @@ gitml.where = (function () {
       if (!runs.names[kind].length) return { get: () => null };
       throw unknown(kind, name, runs);
     }
-    const get = runs.column(space + '.' + name), meant = face(found, at);
+    const get = stored(runs, space + '.' + name), meant = face(found, at);
     if (kind === 'metrics') {
       if (meant === 'text') throw refuse(`${full(kind, name)} is a number and stands beside text. Leave out the quotes.`);
-      return { get: row => storable(get(row)), real: true };
+      return { get };
     }
-    if (meant === 'number') return { get: row => { const value = storable(get(row)), raw = get(row); return kind === 'tags' ? reading(value) : typeof raw === 'number' || typeof raw === 'boolean' ? value : null; } };
-    if (meant === 'text' && kind === 'params') return { get: row => { const value = storable(get(row)); return typeof value === 'string' ? value : null; } };
-    return { get: row => storable(get(row)), text: kind === 'tags' };
+    if (meant === 'number') return { get: kind === 'tags' ? row => reading(get(row)) : row => { const value = get(row); return typeof value === 'string' ? null : value; } };
+    if (meant === 'text' && kind === 'params') return { get: row => { const value = get(row); return typeof value === 'string' ? value : null; } };
+    return { get, text: kind === 'tags' };
   }
 
-  const toNumber = value => value === null ? null : typeof value === 'number' ? value : Number((/^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?/.exec(value) || ['0'])[0]);
-  const truth = value => value === null ? null : toNumber(value) !== 0;
-  const bit = value => value === null ? null : Number(value);
-  const asText = value => value === null ? null : String(value);
+  function toNumber(value) {
+    if (typeof value !== 'string') return value;
+    const found = (/^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?/.exec(value) || ['0'])[0].trim();
+    return /^[-+]?\d+$/.test(found) ? whole(BigInt(found.replace('+', ''))) : Number(found);
+  }
+  function toWhole(value) {
+    const number = typeof value === 'string' ? whole(BigInt((/^\s*[-+]?\d+/.exec(value) || ['0'])[0].replace('+', ''))) : value;
+    if (typeof number === 'bigint') return number;
+    return number >= 2 ** 63 ? LIMIT - 1n : number < -(2 ** 63) ? -LIMIT : BigInt(Math.trunc(number));
+  }
+  const toFloat = value => Number(toNumber(value));
+  const truth = value => value === null ? null : Boolean(toNumber(value));
+  function asText(value) { // floats as SQLite prints them: 1.0, 0.1, 1.0e-05
+    if (value === null || typeof value !== 'number') return value === null ? null : String(value);
+    if (!Number.isFinite(value)) return value > 0 ? 'Inf' : '-Inf';
+    const [digits, power] = value.toExponential(14).split('e'), short = digits.replace(/0+$/, '').replace(/\.$/, '.0');
+    if (value !== 0 && (power < -4 || power > 14)) return short + 'e' + power[0] + power.slice(1).padStart(2, '0');
+    const text = Number(value.toPrecision(15)).toFixed(Math.max(1, Math.min(100, short.length - 2 - Number(power) - (value < 0 ? 1 : 0))));
+    return text.replace(/(\.\d+?)0+$/, '$1');
+  }
+  const rank = value => typeof value === 'string' ? 1 : 0;
   function order(a, b) { // numbers before texts, as SQLite has it
-    if (typeof a !== typeof b) return typeof a === 'number' ? -1 : 1;
+    if (rank(a) !== rank(b)) return rank(a) - rank(b);
     return a < b ? -1 : a > b ? 1 : 0;
   }
   function compare(left, right, row) {
     let a = left.get(row), b = right.get(row);
     if (a === null || b === null) return null;
-    if (left.text && !right.text && typeof b === 'number') b = String(b);
-    if (right.text && !left.text && typeof a === 'number') a = String(a);
+    if (left.text && !right.text) b = asText(b);
+    if (right.text && !left.text) a = asText(a);
     return order(a, b);
   }
   function pattern(text, glob, escape) {
@@ -164,16 +193,20 @@ gitml.where = (function () {
     }
     return new RegExp('^' + made + '$', glob ? '' : 'i');
   }
-  const math = f => (...values) => values.some(v => v === null) ? null : (x => Number.isFinite(x) ? x : null)(f(...values.map(toNumber)));
+  const vague = value => value === null || (typeof value === 'string' && !/^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$/.test(value));
+  const math = f => (...values) => values.some(vague) ? null : (x => Number.isNaN(x) ? null : x)(f(...values.map(toFloat)));
+  const positive = f => (...values) => values.every(v => v > 0) ? f(...values) : NaN;
+  const kept = f => { const real = math(f); return value => !vague(value) && typeof toNumber(value) === 'bigint' ? toNumber(value) : real(value); };
+  const texts = f => (...values) => values.some(v => v === null) ? null : f(...values.map(asText));
   const FUNCTIONS = new Map(Object.entries({
-    abs: math(Math.abs), ceil: math(Math.ceil), ceiling: math(Math.ceil), floor: math(Math.floor), trunc: math(Math.trunc), sign: math(Math.sign), sqrt: math(Math.sqrt), exp: math(Math.exp), ln: math(Math.log), log10: math(Math.log10), log2: math(Math.log2), pow: math(Math.pow), power: math(Math.pow), mod: math((a, b) => a % b),
-    log: math((a, b) => b === undefined ? Math.log10(a) : Math.log(b) / Math.log(a)), round: math((x, digits) => { const by = 10 ** (digits || 0); return Math.sign(x) * Math.round(Math.abs(x) * by) / by; }),
-    lower: v => v === null ? null : String(v).replace(/[A-Z]/g, c => c.toLowerCase()), upper: v => v === null ? null : String(v).replace(/[a-z]/g, c => c.toUpperCase()), length: v => v === null ? null : [...String(v)].length, trim: v => v === null ? null : String(v).replace(/^ +| +$/g, ''),
-    instr: (a, b) => a === null || b === null ? null : String(a).indexOf(String(b)) + 1, replace: (a, b, c) => a === null || b === null || c === null ? null : String(b) ? String(a).split(String(b)).join(String(c)) : String(a),
-    substr: (v, from, count) => v === null ? null : from < 0 ? String(v).slice(from).slice(0, count) : String(v).slice(Math.max(from - 1, 0), count === undefined ? undefined : Math.max(from - 1, 0) + count),
+    abs: value => { const number = typeof value === 'string' ? toFloat(value) : value; return number !== null && number < 0 ? -number : number; }, ceil: kept(Math.ceil), ceiling: kept(Math.ceil), floor: kept(Math.floor), trunc: kept(Math.trunc), sign: value => { const number = vague(value) ? null : toNumber(value); return number === null ? null : number > 0 ? 1n : number < 0 ? -1n : 0n; }, sqrt: math(Math.sqrt), exp: math(Math.exp), ln: math(positive(Math.log)), log10: math(positive(Math.log10)), log2: math(positive(Math.log2)), pow: math(Math.pow), power: math(Math.pow), mod: math((a, b) => a % b),
+    log: math(positive((a, b) => b === undefined ? Math.log10(a) : Math.log(b) / Math.log(a))), round: math((x, digits) => { const by = 10 ** (digits || 0); return Math.sign(x) * Math.round(Math.abs(x) * by) / by; }),
+    lower: texts(v => v.replace(/[A-Z]/g, c => c.toLowerCase())), upper: texts(v => v.replace(/[a-z]/g, c => c.toUpperCase())), length: texts(v => BigInt([...v].length)), trim: texts(v => v.replace(/^ +| +$/g, '')),
+    instr: texts((a, b) => BigInt(a.indexOf(b) + 1)), replace: texts((a, b, c) => b ? a.split(b).join(c) : a),
+    substr: (v, start, most) => { if (v === null || start === null || most === null) return null; const text = asText(v), from = toFloat(start), count = most === undefined ? undefined : toFloat(most); return from < 0 ? text.slice(from).slice(0, count) : text.slice(Math.max(from - 1, 0), count === undefined ? undefined : Math.max(from - 1, 0) + count); },
     coalesce: (...values) => values.find(v => v !== null) ?? null, ifnull: (a, b) => a ?? b, nullif: (a, b) => a !== null && b !== null && order(a, b) === 0 ? null : a, iif: (a, b, c) => truth(a) ? b : c ?? null,
     min: (...values) => values.includes(null) ? null : values.reduce((a, b) => order(b, a) < 0 ? b : a), max: (...values) => values.includes(null) ? null : values.reduce((a, b) => order(b, a) > 0 ? b : a),
-    typeof: v => v === null ? 'null' : typeof v === 'string' ? 'text' : Number.isInteger(v) ? 'integer' : 'real', date: (...values) => moment(values, 10), datetime: (...values) => moment(values, 19),
+    typeof: v => v === null ? 'null' : typeof v === 'string' ? 'text' : typeof v === 'bigint' ? 'integer' : 'real', date: (...values) => moment(values, 10), datetime: (...values) => moment(values, 19),
   }));
   function moment([text, ...changes], length) {
     let at = text === undefined || text === 'now' ? new Date() : new Date(String(text).replace(' ', 'T').replace(/(T[\d:.]+)$/, '$1Z'));
@@ -186,6 +219,12 @@ gitml.where = (function () {
       else return null;
     }
     return Number.isNaN(at.getTime()) ? null : at.toISOString().slice(0, length).replace('T', ' ');
+  }
+
+  function shifted(operator, x, y) {
+    if (operator === '&' || operator === '|') return operator === '&' ? x & y : x | y;
+    const by = operator === '<<' ? y : -y, most = by > 64n ? 64n : by < -64n ? -64n : by;
+    return BigInt.asIntN(64, most < 0n ? x >> -most : x << most);
   }
 
   // Each level of precedence takes the one below it, as https://sqlite.org/lang_expr.html lists them.
@@ -202,7 +241,7 @@ gitml.where = (function () {
       const token = found[at];
       if (!token) throw refuse(`The expression ends too early. ${EXAMPLE}`);
       at++;
-      if (token.kind === 'number') return { get: () => Number(token.text), real: /[.eE]/.test(token.text) && !/^0x/i.test(token.text) };
+      if (token.kind === 'number') return constant(/^(0x[\da-f]+|\d+)$/i.test(token.text) ? whole(BigInt(token.text)) : Number(token.text));
       if (token.kind === 'text') return constant(token.text.slice(1, -1).replace(/''/g, "'"));
       if (token.text === '(') {
         if (word() === 'select') throw refuse('A subquery works in gitml ls --where, not in a page.');
@@ -218,14 +257,14 @@ gitml.where = (function () {
         if (name === 'case') return choice();
         if (name === 'exists') throw refuse('A subquery works in gitml ls --where, not in a page.');
         if (called) return call(name);
-        if (['null', 'true', 'false'].includes(name)) return constant(name === 'null' ? null : Number(name === 'true'));
+        if (['null', 'true', 'false'].includes(name)) return constant(name === 'null' ? null : bit(name === 'true'));
         throw unknown('attributes', token.text, runs);
       }
       throw refuse(`${token.text} stands where a value is expected.`);
     }
     function choice() {
       const of = word() === 'when' ? null : expression(), cases = [];
-      while (word() === 'when') { at++; const when = expression(); expect('then'); cases.push([of ? { get: row => compare(of, when, row) === 0 ? 1 : 0 } : when, expression()]); }
+      while (word() === 'when') { at++; const when = expression(); expect('then'); cases.push([of ? { get: row => bit(compare(of, when, row) === 0) } : when, expression()]); }
       const other = word() === 'else' ? (at++, expression()) : constant(null);
       expect('end');
       return { get: row => (cases.find(([when]) => truth(when.get(row))) || [null, other])[1].get(row) };
@@ -247,48 +286,46 @@ gitml.where = (function () {
     function unary() {
       if (['-', '+', '~'].includes(word())) {
         const sign = found[at++].text, node = unary();
-        return { get: row => { const value = node.get(row); return sign === '+' || value === null ? value : sign === '-' ? -toNumber(value) : ~toNumber(value); }, real: node.real };
+        return { get: row => { const value = node.get(row); return sign === '+' || value === null ? value : sign === '-' ? -toNumber(value) : ~toWhole(value); } };
       }
       return primary();
     }
     const amounts = (operator, a, b) => ({
-      real: a.real || b.real,
       get: row => {
-        const x = toNumber(a.get(row)), y = toNumber(b.get(row));
+        let x = toNumber(a.get(row)), y = toNumber(b.get(row));
         if (x === null || y === null) return null;
-        if (operator === '+') return x + y;
-        if (operator === '-') return x - y;
-        if (operator === '*') return x * y;
-        if (y === 0) return null;
-        if (operator === '%') return Math.trunc(x) % Math.trunc(y);
-        return !(a.real || b.real) && Number.isInteger(x) && Number.isInteger(y) ? Math.trunc(x / y) : x / y;
+        const exact = typeof x === 'bigint' && typeof y === 'bigint';
+        if (operator === '%') { x = toWhole(a.get(row)); y = toWhole(b.get(row)); } else if (!exact) { x = Number(x); y = Number(y); }
+        if ((operator === '/' || operator === '%') && !y) return null;
+        const made = operator === '+' ? x + y : operator === '-' ? x - y : operator === '*' ? x * y : operator === '%' ? x % y : x / y;
+        return exact ? whole(made) : Number.isNaN(Number(made)) ? null : Number(made);
       },
     });
     const joined = left(unary, ['||'], (_, a, b) => ({ get: row => { const x = a.get(row), y = b.get(row); return x === null || y === null ? null : asText(x) + asText(y); } }));
     const products = left(joined, ['*', '/', '%'], amounts), sums = left(products, ['+', '-'], amounts);
-    const bits = left(sums, ['&', '|', '<<', '>>'], (operator, a, b) => ({ get: row => { const x = toNumber(a.get(row)), y = toNumber(b.get(row)); return x === null || y === null ? null : operator === '&' ? x & y : operator === '|' ? x | y : operator === '<<' ? x << y : x >> y; } }));
+    const bits = left(sums, ['&', '|', '<<', '>>'], (operator, a, b) => ({ get: row => { const x = a.get(row), y = b.get(row); return x === null || y === null ? null : shifted(operator, toWhole(x), toWhole(y)); } }));
     const TESTS = { '<': n => n < 0, '<=': n => n <= 0, '>': n => n > 0, '>=': n => n >= 0 };
-    const ordering = left(bits, ['<', '<=', '>', '>='], (operator, a, b) => ({ get: row => { const n = compare(a, b, row); return n === null ? null : Number(TESTS[operator](n)); } }));
+    const ordering = left(bits, ['<', '<=', '>', '>='], (operator, a, b) => ({ get: row => { const n = compare(a, b, row); return n === null ? null : bit(TESTS[operator](n)); } }));
     function equality() {
       let node = ordering();
       for (;;) {
         const a = node, not = word() === 'not' && ['in', 'like', 'glob', 'between', 'null'].includes(word(1)), is = not ? word(1) : word();
-        const negated = get => ({ get: row => { const value = get(row); return value === null ? null : Number(not ? !value : value); } });
+        const negated = get => ({ get: row => { const value = get(row); return value === null ? null : bit(not ? !value : value); } });
         if (['=', '==', '!=', '<>'].includes(is)) {
           const same = is === '=' || is === '==';
           at++;
           const b = ordering();
-          node = { get: row => { const n = compare(a, b, row); return n === null ? null : Number((n === 0) === same); } };
+          node = { get: row => { const n = compare(a, b, row); return n === null ? null : bit((n === 0) === same); } };
         } else if (is === 'is') {
           at++;
           const other = word() === 'not';
           if (other) at++;
           if (word() === 'distinct') at += 2;
           const b = ordering();
-          node = { get: row => { const x = a.get(row), y = b.get(row); return Number((x === null || y === null ? x === y : compare(a, b, row) === 0) !== other); } };
+          node = { get: row => { const x = a.get(row), y = b.get(row); return bit((x === null || y === null ? x === y : compare(a, b, row) === 0) !== other); } };
         } else if (is === 'isnull' || is === 'notnull' || (not && is === 'null')) {
           at += not ? 2 : 1;
-          node = { get: row => Number((a.get(row) === null) === (is === 'isnull')) };
+          node = { get: row => bit((a.get(row) === null) === (is === 'isnull')) };
         } else if (is === 'in') {
           at += not ? 2 : 1;
           const members = list();
@@ -310,16 +347,16 @@ gitml.where = (function () {
       if (word() !== 'not') return equality();
       at++;
       const node = negation();
-      return { get: row => { const value = truth(node.get(row)); return value === null ? null : Number(!value); } };
+      return { get: row => { const value = truth(node.get(row)); return value === null ? null : bit(!value); } };
     }
     function both() {
       let node = negation();
-      while (word() === 'and') { at++; const a = node, b = negation(); node = { get: row => { const x = truth(a.get(row)), y = truth(b.get(row)); return x === false || y === false ? 0 : bit(x === null || y === null ? null : true); } }; }
+      while (word() === 'and') { at++; const a = node, b = negation(); node = { get: row => { const x = truth(a.get(row)), y = truth(b.get(row)); return x === false || y === false ? 0n : bit(x === null || y === null ? null : true); } }; }
       return node;
     }
     function expression() {
       let node = both();
-      while (word() === 'or') { at++; const a = node, b = both(); node = { get: row => { const x = truth(a.get(row)), y = truth(b.get(row)); return x || y ? 1 : bit(x === null || y === null ? null : false); } }; }
+      while (word() === 'or') { at++; const a = node, b = both(); node = { get: row => { const x = truth(a.get(row)), y = truth(b.get(row)); return x || y ? 1n : bit(x === null || y === null ? null : false); } }; }
       return node;
     }
     const node = expression();
