@@ -6,10 +6,13 @@ import heapq
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from gitml.errors import DamagedError
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from gitml.store.git import Repository
+    from gitml.store.objects import Object
 
 _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _COMMITTER = re.compile(rb"committer .*> (-?\d{1,12}) [+-]\d{4}")
@@ -27,12 +30,23 @@ class Commit(NamedTuple):
 
 
 def read_commits(repository: Repository, oids: Iterable[str]) -> dict[str, Commit]:
-    """Return those of the commits that are in the repository, all read by one process."""
+    """Return those of the commits that are in the repository.
+
+    They are read by the process that reads objects anyway; where one of them is no
+    commit but large, or damaged, by a further one.
+    """
     asked = sorted({oid for oid in oids if _OID.fullmatch(oid)})
-    found: dict[str, Commit] = {}
     if not asked:
-        return found
-    for oid, read in zip(asked, repository.bulk(asked, _LIMIT), strict=True):
+        return {}
+    try:
+        return _found(asked, repository.objects().many(asked, _LIMIT))
+    except DamagedError:
+        return _found(asked, repository.bulk(asked, _LIMIT))
+
+
+def _found(asked: Sequence[str], objects: Iterable[Object | None]) -> dict[str, Commit]:
+    found = {}
+    for oid, read in zip(asked, objects, strict=True):
         commit = _parsed(read.data) if read is not None and read.kind == "commit" else None
         if commit is not None:
             found[oid] = commit

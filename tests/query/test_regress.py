@@ -68,6 +68,8 @@ def test_commits_are_in_the_order_of_their_dates_and_after_their_parents(repo, g
     store = open_repository(repo)
     blob = git(repo, "hash-object", "-w", "--stdin", input="text").strip()
     commits = read_commits(store, [*made, "f" * 40, blob, "HEAD", "a\nb"])
+    large = git(repo, "hash-object", "-w", "--stdin", input="x" * (1 << 21)).strip()
+    assert read_commits(store, [*made, large]) == commits
     store.close()
     assert commits == {
         first: Commit(START, ()),
