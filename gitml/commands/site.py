@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gitml.commands.completing import complete_runs
 from gitml.commands.options import command, group, json_option
 from gitml.commands.reporting import EXITS, build_pages, check_place, what_is_shown
 from gitml.names import plural, visible
 
 if TYPE_CHECKING:
     from gitml.commands.options import Session
+    from gitml.site.gather import Options
     from gitml.site.write import Written
 
 FOLDER = "public"
@@ -31,6 +33,7 @@ def site() -> None:
     examples=[
         "gitml site build -o public --title 'Churn model'",
         "gitml site build -e churn --where \"status = 'finished'\" --base-url https://ml.example.com/",
+        "gitml site build --single-file best:auc -o best.html",
     ],
     exits=EXITS,
 )
@@ -38,17 +41,31 @@ def site() -> None:
     "-o",
     "--output",
     metavar="DIR",
-    default=FOLDER,
-    show_default=True,
     type=click.Path(path_type=Path),
-    help="The folder to write: a new one, an empty one, or one of an earlier build.",
+    help=f"The folder to write: a new one, an empty one, or one of an earlier build "
+    f"(by default {FOLDER}); with --single-file the file.",
+)
+@click.option(
+    "--single-file",
+    "single",
+    metavar="RUN",
+    shell_complete=complete_runs,
+    help="Write one page that stands alone, with its charts: NAME.html.",
 )
 @click.option(
     "--check", is_flag=True, help="Write nothing, and exit with 1 if anything would be written."
 )
 @what_is_shown
 @json_option
-def build(session: Session, *, output: Path, check: bool, as_json: bool, **asked: Any) -> int:
+def build(
+    session: Session,
+    *,
+    output: Path | None,
+    single: str | None,
+    check: bool,
+    as_json: bool,
+    **asked: Any,
+) -> int:
     """Write the report: pages that open from any host, and from a disk.
 
     Only what changed since the last build is written, and only files that gitml
@@ -57,6 +74,9 @@ def build(session: Session, *, output: Path, check: bool, as_json: bool, **asked
     from gitml.site.gather import Options
     from gitml.site.write import Folder
 
+    if single is not None:
+        return _single(session, output, single, Options(**asked), check=check, as_json=as_json)
+    output = output or Path(FOLDER)
     check_place(session, output)
     done = build_pages(session, Folder(output, check=check), Options(**asked))
     if as_json:
@@ -70,6 +90,38 @@ def build(session: Session, *, output: Path, check: bool, as_json: bool, **asked
     else:
         _tell(session, output, done, check=check)
     return int(check and done.changed)
+
+
+def _single(
+    session: Session,
+    output: Path | None,
+    wanted: str,
+    options: Options,
+    *,
+    check: bool,
+    as_json: bool,
+) -> int:
+    """Write the page of one run into one file."""
+    from gitml.site.build import Sources
+    from gitml.site.single import keep, single_page
+    from gitml.store.snapshot import snapshot
+    from gitml.words import size
+
+    with session.index() as index:
+        run = index.find(wanted)
+        page = single_page(Sources(index=index, store=snapshot(session.store())), run, options)
+    file = Path(page.name) if output is None else output
+    file = file / page.name if file.is_dir() else file
+    changed = keep(file, page.html, check=check)
+    if as_json:
+        session.screen.json(output=str(file), checked=check, written=changed, bytes=len(page.html))
+    elif changed:
+        verb = "would be written" if check else "holds the page of"
+        told = verb if check else f"{verb} {visible(run.name)} ({size(len(page.html))})"
+        session.screen.line(f"{visible(str(file))} {told}.")
+    else:
+        session.screen.line(f"{visible(str(file))} is up to date.")
+    return int(check and changed)
 
 
 def _tell(session: Session, output: Path, done: Written, *, check: bool) -> None:

@@ -97,19 +97,21 @@ class Gathered:
         return found
 
 
-def gather(index: Index, options: Options, store: Repository | None = None) -> Gathered:
+def gather(
+    index: Index, options: Options, store: Repository | None = None, *, run: Run | None = None
+) -> Gathered:
     """Return what the index holds of what was asked for, and the models that ``store`` has.
 
-    Raises `NotFoundError` for an experiment that does not exist, `InputError` for
-    an expression that means nothing.
+    With ``run`` that is this one alone, whatever was asked for. Raises `NotFoundError`
+    for an experiment that does not exist, `InputError` for an expression that means nothing.
     """
-    found: dict[str, Run] = {}
+    found: dict[str, Run] = {} if run is None else {run.id: run}
     with _nothing_to_collect():
-        for experiment in options.experiments or (None,):
+        for experiment in () if run is not None else options.experiments or (None,):
             found |= {r.id: r for r in index.search(where=options.where, experiment=experiment)}
-        runs = sorted(found.values(), key=lambda run: (-run.created, run.id))
+        runs = sorted(found.values(), key=lambda each: (-each.created, each.id))
         if options.redact:
-            runs = [redacted(run) for run in runs]
+            runs = [redacted(each) for each in runs]
     made_of = index.made_of()
     return Gathered(
         runs=runs,
@@ -123,7 +125,7 @@ def gather(index: Index, options: Options, store: Repository | None = None) -> G
         else read_registered(
             store,
             hide=options.redact,
-            only=found.keys() if options.experiments or options.where else None,
+            only=found.keys() if run or options.experiments or options.where else None,
         ),
     )
 

@@ -15,6 +15,7 @@ const gitml = (function () {
   }
   function load(name) {
     if (taken.has(name)) return Promise.resolve(taken.get(name));
+    if ('portable' in html.dataset) return Promise.reject(new Error('This page stands alone'));
     return new Promise((done, failed) => {
       const first = !waiting.has(name);
       waiting.set(name, [...(waiting.get(name) || []), done]);
