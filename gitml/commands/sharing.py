@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from typing import TYPE_CHECKING, Any
 
-from gitml.names import plural, visible
+from gitml.names import SLUG, experiment_ref, plural, visible
+from gitml.store.hosts import HOW_TO_REFUSED
 
 if TYPE_CHECKING:
     from gitml.commands.options import Session
@@ -106,7 +108,7 @@ def tell_push(session: Session, there: Where, done: Push, *, dry_run: bool) -> N
     if runs.refused:
         session.say(
             "Everything else arrived, and what was refused is safe here.",
-            hint="the host decides who may push refs/gitml/*; gitml push sends the rest",
+            hint=HOW_TO_REFUSED,
         )
 
 
@@ -161,10 +163,13 @@ def tell_rewound(session: Session, there: Where, done: Pull) -> None:
     slugs = ", ".join(visible(slug, 70) for slug in sorted(done.runs.rewound))
     name = there.said
     one = len(done.runs.rewound) == 1
+    refs = [experiment_ref(slug) for slug in sorted(done.runs.rewound) if SLUG.fullmatch(slug)]
+    specs = [ref if there.theirs(ref) == ref else f"{ref}:{there.theirs(ref)}" for ref in refs]
+    again = shlex.join(["git", "push", name, *specs])
     session.say(
         f"On {name} the {'ledger' if one else 'ledgers'} {slugs} lost runs that were there; "
         "this was not taken, and nothing is lost here.",
-        hint="gitml push brings them back; gitml pull --accept-rewind takes it as it is",
+        hint=f"{again} brings them back; gitml pull --accept-rewind takes it as it is",
     )
 
 

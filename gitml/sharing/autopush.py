@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from gitml.errors import GitmlError, RemoteError
 from gitml.names import run_ref, source_ref, visible
 from gitml.sharing.large import send_large
+from gitml.store.hosts import HOW_TO_REFUSED
 from gitml.store.pulling import where
 from gitml.store.pushing import listed_for, push_runs
 
@@ -100,7 +101,7 @@ def _push(
         if not hot or ref == run_ref(run.id) or ref == source_ref(run.source.tree or ""):
             raise RemoteError(
                 f"{visible(there.name, 80)} refuses {visible(ref, 120)}: {visible(reason, 200)}.",
-                hint="the host decides who may push refs/gitml/*",
+                hint=HOW_TO_REFUSED,
             )
 
 

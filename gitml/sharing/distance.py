@@ -101,7 +101,8 @@ def _ask(
 ) -> None:
     """Add what has changed there since; what it has of ours by now is not ahead any more."""
     places = (f"{RUNS}*", f"{EXPERIMENTS}*", f"{MODELS}*")
-    now = listed(repository, done.there.address, *places)
+    there = done.there
+    now = listed(repository, there.address, *places, branches=there.branches)
     for ref, oid in now.items():
         if oid not in {seen.get(ref), ours.get(ref)}:
             _add(done.behind, ref)

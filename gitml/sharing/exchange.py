@@ -9,15 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from gitml.names import MODELS, TAGS, UNPUBLISHED
+from gitml.names import EXPERIMENTS, MODELS, RUNS, TAGS, UNPUBLISHED, remote_ref
 from gitml.registry.publishing import publish
 from gitml.registry.writing import open_context
 from gitml.sharing.distance import note_contact
 from gitml.sharing.large import Sent, send_large
+from gitml.store.places import learn
 from gitml.store.pulling import Pulled, Where, pull_runs
 from gitml.store.pushing import Pushed, listed_for, push_runs
-from gitml.store.remote import asked_branch, protected_branch
-from gitml.store.shared import fetch_registry
+from gitml.store.remote import asked_branch, listed, protected_branch
+from gitml.store.shared import PATTERNS, fetch_registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -103,14 +104,45 @@ def _models_apart(refs: Mapping[str, str], there: Where) -> list[str]:
     return sorted(apart)
 
 
+def _look_around(
+    repository: Repository,
+    there: Where,
+    refs: Mapping[str, str],
+    done: Pull,
+    *,
+    accept_rewind: bool,
+) -> dict[str, str]:
+    """Return the models there; pull from the other place too, where others push to that one.
+
+    A remote that has runs in the other place alone is pushed to there from now on.
+    """
+    other = there.other
+    runs = tuple(other.theirs(place) for place in (RUNS, EXPERIMENTS))
+    besides = [f"{place}*" for place in (*runs, other.theirs(MODELS))]
+    theirs = listed(repository, there.name, *PATTERNS, branches=there.branches, besides=besides)
+    used = any(ref.startswith(runs) for ref in theirs)
+    if used or _remembered(other, refs):
+        done.runs.add(pull_runs(repository, other, accept_rewind=accept_rewind))
+    if used and not _remembered(there, refs):
+        learn(repository, there.name, branches=other.branches)
+        return {other.ours(ref): oid for ref, oid in theirs.items()}
+    return theirs
+
+
+def _remembered(there: Where, refs: Mapping[str, str]) -> bool:
+    """Say whether anything is remembered of a place of a remote."""
+    return any(ref.startswith((there.ref("runs/"), there.ref("experiments/"))) for ref in refs)
+
+
 def pull(repository: Repository, there: Where, *, accept_rewind: bool = False) -> Pull:
     """Bring runs, ledgers and models from a remote; source trees and large files stay there."""
     done = Pull(runs=pull_runs(repository, there, accept_rewind=accept_rewind))
-    before = repository.refs(MODELS, TAGS)
+    before = repository.refs(MODELS, TAGS, remote_ref(there.name, ""))
+    theirs = _look_around(repository, there, before, done, accept_rewind=accept_rewind)
     branch = None
     if there.named:  # what is known of others is not kept below refs/remotes
         branch = protected_branch(repository, there.name) or asked_branch(repository, there.name)
-    fetch_registry(repository, there.name, branch)
+    fetch_registry(repository, there.name, branch, theirs=theirs)
     after = repository.refs(MODELS, TAGS)
     done.models = sorted(
         ref.removeprefix(MODELS)

@@ -9,6 +9,7 @@ from gitml.errors import GitmlError, NotFoundError, UnreachableError
 from gitml.names import SOURCES, remote_ref, source_ref, visible
 from gitml.reproduce.source import AwayError, tree_of
 from gitml.store.hosts import said, transport_failure
+from gitml.store.places import on_branches, theirs
 from gitml.store.remote import registry_remote, spoken
 
 if TYPE_CHECKING:
@@ -98,8 +99,12 @@ def _fetch(repository: Repository, remote: str, trees: Sequence[str]) -> None:
             raise transport_failure(remote, err, code)
     else:
         return
-    hot = [f"+{source_ref(tree)}*:{place}*" for tree, place in kept.items()]
-    for specs in (hot, [f"+{SOURCES}*:{remote_ref(remote, 'sources')}*"]):
+    branches = on_branches(repository, remote)
+    hot = [
+        f"+{theirs(source_ref(tree), branches=branches)}*:{place}*" for tree, place in kept.items()
+    ]
+    whole = f"+{theirs(SOURCES, branches=branches)}*:{remote_ref(remote, 'sources')}*"
+    for specs in (hot, [whole]):
         code, _, err = spoken(repository, *_FETCH, remote, *specs)
         if code:
             raise transport_failure(remote, err, code)

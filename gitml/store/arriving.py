@@ -28,6 +28,7 @@ _FETCH = (
     *("-c", "fetch.output=full", "-c", "fetch.fsckObjects=true"),
     *("fetch", "--no-tags", "--no-write-fetch-head"),
     *("--no-auto-maintenance", "--no-recurse-submodules", "--refmap="),
+    "--no-filter",  # or a partial clone would ask for each file of a run by itself
 )
 _REWOUND = re.compile(r"(?m)^ ! \[rejected\] +(\S+) +-> +\S+ +\(non-fast-forward\)")
 _CONTENT = (
@@ -67,11 +68,11 @@ def fetch_runs(
     done = Arrived(before=before)
     plus = "+" if accept_rewind else ""
     specs = [
-        f"+{RUNS}*:{there.ref('runs/*')}",
-        f"{plus}{EXPERIMENTS}*:{there.ref('experiments/*')}",
+        f"+{there.theirs(RUNS)}*:{there.ref('runs/*')}",
+        f"{plus}{there.theirs(EXPERIMENTS)}*:{there.ref('experiments/*')}",
     ]
     code, _, err = spoken(repository, *_FETCH, "--prune", there.address, *specs)
-    done.rewound = set(_REWOUND.findall(err))
+    done.rewound = _rewound(there, err)
     if code and not done.rewound:
         if not _is_content(err):
             raise transport_failure(there.address, err, code)
@@ -81,13 +82,21 @@ def fetch_runs(
     return done
 
 
+def _rewound(there: Where, err: str) -> set[str]:
+    """Return the ledgers that git did not take, as they are called here."""
+    told = set(_REWOUND.findall(err))
+    # git leaves out refs/heads/ where it speaks of branches
+    return {f"refs/{ref}" if ref.startswith("gitml/") else there.ours(ref) for ref in told}
+
+
 def _is_content(err: str) -> bool:
     return any(word in err for word in _CONTENT)
 
 
 def _fetch_parts(repository: Repository, there: Where, done: Arrived, plus: str) -> None:
     """Fetch all refs that can be fetched, and no other."""
-    theirs = listed(repository, there.address, f"{RUNS}*", f"{EXPERIMENTS}*")
+    patterns = (f"{RUNS}*", f"{EXPERIMENTS}*")
+    theirs = listed(repository, there.address, *patterns, branches=there.branches)
     here = {ref: there.ref(ref.removeprefix("refs/gitml/")) for ref in theirs}
     for ref in theirs:
         if why := _wrong_name(ref):
@@ -100,9 +109,12 @@ def _fetch_parts(repository: Repository, there: Where, done: Arrived, plus: str)
         if not parts:
             break
         part = parts.pop()
-        specs = [f"{'+' if ref.startswith(RUNS) else plus}{ref}:{here[ref]}" for ref in part]
+        specs = [
+            f"{'+' if ref.startswith(RUNS) else plus}{there.theirs(ref)}:{here[ref]}"
+            for ref in part
+        ]
         code, _, err = spoken(repository, *_FETCH, there.address, *specs)
-        done.rewound |= set(_REWOUND.findall(err))
+        done.rewound |= _rewound(there, err)
         if not code or _REWOUND.search(err):
             continue
         if not _is_content(err):

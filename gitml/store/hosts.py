@@ -48,6 +48,13 @@ _AWAY = (
 )
 
 
+HOW_TO_REFUSED = (
+    "gitml doctor --remote tells what the host takes; "
+    "where that is branches and tags alone: git config gitml.refs branches"
+)
+"""What to do where a host refuses refs of ours."""
+
+
 class AtomicError(RemoteError):
     """A remote that cannot push several refs as one."""
 
@@ -122,7 +129,7 @@ def _hint(refused: Mapping[str, str]) -> str:
             "who may make tags of models is decided at the host; "
             "gitml promote MODEL VERSION --stage STAGE --review asks somebody who may"
         )
-    return "who may push refs/gitml/* is decided at the host"
+    return HOW_TO_REFUSED
 
 
 def _remote_words(err: str) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gitml import names
 from gitml.errors import UsageError
 from gitml.names import EXPERIMENTS, RUNS, did_you_mean, is_run_id, remote_ref, visible
-from gitml.store import live
+from gitml.store import live, places
 from gitml.store.arriving import fetch_runs
 from gitml.store.git import RefUpdate
 from gitml.store.hosts import said
@@ -39,6 +39,13 @@ class Where(NamedTuple):
     """The remote's name; of a URL ``url-`` and eight digits of its SHA-256."""
     address: str
     """What git is given: the name, or the URL."""
+    branches: bool = False
+    """Whether what is pushed is on branches there (`gitml.store.places`)."""
+
+    @property
+    def other(self) -> Where:
+        """The other place of the same remote, which clones of others may push to."""
+        return self._replace(branches=not self.branches)
 
     @property
     def said(self) -> str:
@@ -52,7 +59,15 @@ class Where(NamedTuple):
 
     def ref(self, rest: str) -> str:
         """Return where a ref of it is remembered; ``rest`` is ``runs/…``."""
-        return remote_ref(self.name, rest)
+        return remote_ref(f"{self.name}/heads" if self.branches else self.name, rest)
+
+    def theirs(self, ref: str) -> str:
+        """Return what a ref of ours is called there."""
+        return places.theirs(ref, branches=self.branches)
+
+    def ours(self, ref: str) -> str:
+        """Return what a ref of it is called here."""
+        return places.ours(ref, branches=self.branches)
 
 
 def where(repository: Repository, remote: str | None) -> Where:
@@ -68,13 +83,14 @@ def where(repository: Repository, remote: str | None) -> Where:
                 "There is no remote to share with." if not known else "Which remote is meant?",
                 hint="git remote add origin URL" if not known else f"name one: {', '.join(known)}",
             )
-        return Where(found, found)
+        return Where(found, found, places.on_branches(repository, found))
     if remote in known:
-        return Where(remote, remote)
+        return Where(remote, remote, places.on_branches(repository, remote))
     if ":" in remote or "/" in remote or "\\" in remote:
         digits = hashlib.sha256(remote.encode("utf-8", "surrogateescape")).hexdigest()[:8]
         repository.call_remote(f"url-{digits}", remote)
-        return Where(f"url-{digits}", remote)
+        found = f"url-{digits}"
+        return Where(found, remote, places.on_branches(repository, found))
     raise UsageError(
         f"There is no remote {visible(remote, 80)}",
         hint=did_you_mean(remote, known) or "git remote -v lists them; a URL or path does too",
@@ -103,6 +119,18 @@ class Pulled:
     """Slugs of ledgers that went on there without what was in them, which was put back here."""
     refused: dict[str, str] = field(default_factory=dict)
     """Refs of the remote that were not taken, with why; everything else arrived."""
+
+    def add(self, more: Pulled) -> None:
+        """Take in what another pull did."""
+        for own, other in (
+            *((self.runs, more.runs), (self.gone, more.gone), (self.settled, more.settled)),
+            *((self.purged, more.purged), (self.restored, more.restored)),
+        ):
+            own.extend(each for each in other if each not in own)
+        self.ledgers |= more.ledgers
+        self.rewound |= more.rewound
+        self.unreadable |= more.unreadable
+        self.refused |= more.refused
 
 
 def pull_runs(repository: Repository, there: Where, *, accept_rewind: bool = False) -> Pulled:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from gitml import names
 from gitml.errors import BeatenError, RemoteError
 from gitml.names import EXPERIMENTS, RUNS, SOURCE, SOURCES, is_run_id
+from gitml.store import places
 from gitml.store.git import RefUpdate
 from gitml.store.hosts import transport_failure
 from gitml.store.joining import join_sources, relations
@@ -68,6 +69,8 @@ class _Plan:
     hot: Mapping[str, str]
     sources: Mapping[str, str]
     ledgers: Mapping[str, str]
+    there: Mapping[str, str]
+    """Ledgers that were there when the remote was last seen; it may have lost them since."""
 
 
 def push_runs(  # noqa: PLR0913 - what a push may be told
@@ -157,10 +160,14 @@ def _plan(
     if ids is not None:
         own = {names.source_ref(tree) for tree in trees} if source else set()
         code = {ref: oid for ref, oid in lacking(SOURCE).items() if ref in own}
-        return _Plan(hot=hot, sources=code, ledgers={})
+        return _Plan(hot=hot, sources=code, ledgers={}, there={})
     ledgers = not_behind(lacking(EXPERIMENTS))
+    kept = {r: o for r, o in refs.items() if r.startswith(EXPERIMENTS) and r not in done.refused}
+    same = {
+        r: o for r, o in kept.items() if refs.get(there.ref(r.removeprefix("refs/gitml/"))) == o
+    }
     sources = {**lacking(SOURCE), **lacking(SOURCES)} if source else {}
-    return _Plan(hot=hot, sources=sources, ledgers=ledgers)
+    return _Plan(hot=hot, sources=sources, ledgers=ledgers, there=same)
 
 
 def _tell(done: Pushed, plan: _Plan) -> None:
@@ -218,7 +225,7 @@ def _batches(plan: _Plan, known: Mapping[str, str]) -> Iterator[tuple[list[str],
             yield [f"{place}*:{place}*"], below
         else:
             few |= below
-    yield from _chunks({**few, **plan.ledgers})
+    yield from _chunks({**few, **plan.ledgers, **plan.there})
 
 
 def _chunks(refs: Mapping[str, str]) -> Iterator[tuple[list[str], dict[str, str]]]:
@@ -249,15 +256,17 @@ def _push(
 
     Of those that are there it says whether that is news to the remote.
     """
-    code, out, err = spoken(repository, *_PUSH, *leases, there.address, *specs)
-    refused = rejected(out)
+    asked = [places.pushed(spec, branches=there.branches) for spec in specs]
+    address = places.push_address(repository, there.address, branches=there.branches)
+    code, out, err = spoken(repository, *_PUSH, *leases, address, *asked)
+    refused = {there.ours(ref): reason for ref, reason in rejected(out).items()}
     if code and not refused:
         raise transport_failure(there.address, err, code)
     arrived: dict[str, bool] = {}
     for line in out.splitlines():
         flag, tab, rest = line.partition("\t")
         if tab and flag in {" ", "*", "+", "=", "-"}:
-            arrived[rest.partition("\t")[0].partition(":")[2]] = flag != "="
+            arrived[there.ours(rest.partition("\t")[0].partition(":")[2])] = flag != "="
     return arrived, refused
 
 
@@ -314,7 +323,7 @@ def _catch_up(
 def _join_sources(repository: Repository, there: Where) -> None:
     place = there.ref("sources")
     command = ("fetch", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--refmap=")
-    code, _, err = spoken(repository, *command, there.address, f"+{SOURCES}:{place}")
+    code, _, err = spoken(repository, *command, there.address, f"+{there.theirs(SOURCES)}:{place}")
     if code:
         raise transport_failure(there.address, err, code)
     refs = repository.refs(SOURCES, place)
@@ -349,11 +358,14 @@ def _let_go_there(
     listed = sorted(gone)
     for start in range(0, len(listed), DELETED_AT_ONCE):
         part = listed[start : start + DELETED_AT_ONCE]
-        leases = [f"--force-with-lease={names.run_ref(i)}:{hot[i]}" for i in part]
+        leases = [f"--force-with-lease={there.theirs(names.run_ref(i))}:{hot[i]}" for i in part]
         try:
             arrived, _ = _push(repository, there, [f":{names.run_ref(i)}" for i in part], leases)
         except RemoteError:
             return  # everything arrived; who seals next tidies up
         dropped = {ref.removeprefix(RUNS) for ref in arrived}
-        repository.update_refs([RefUpdate(place + i, None, hot[i]) for i in part if i in dropped])
+        with contextlib.suppress(BeatenError):  # a fetch that was first knows better
+            repository.update_refs(
+                [RefUpdate(place + i, None, hot[i]) for i in part if i in dropped]
+            )
         done.settled += sorted(dropped)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from gitml import names
 from gitml.errors import InputError
 from gitml.names import visible
+from gitml.store import places
 from gitml.store.hosts import AtomicError, rejection, transport_failure
 from gitml.store.talking import talk
 
@@ -126,6 +127,8 @@ def fetch(
         wanted.append(f"+refs/heads/{branch}:refs/remotes/{remote}/{branch}")
     if not wanted:  # git would take what the remote is configured to give
         return False
+    branches = places.on_branches(repository, remote)
+    wanted = [places.fetched(spec, branches=branches) for spec in wanted]
     command = [
         *("fetch", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--prune"),
         *("--no-recurse-submodules", "--no-filter", "--refmap=", *options, remote),
@@ -139,7 +142,7 @@ def fetch(
             )
         if not specs:
             return False
-        code, out, err = spoken(repository, *command, *specs)
+        code, out, err = spoken(repository, *command, *wanted[:-1])
     if code:
         raise transport_failure(remote, err, code)
     return bool(out.strip() or err.strip())
@@ -154,11 +157,25 @@ def fetch_refs(repository: Repository, remote: str, refs: Sequence[str]) -> None
         fetch(repository, remote, specs, None)
 
 
-def listed(repository: Repository, remote: str, *patterns: str) -> dict[str, str]:
-    """Return the remote's refs that match, as it has them now, by name."""
-    out = _talk(repository, remote, "ls-remote", "--refs", remote, *patterns)
+def listed(
+    repository: Repository,
+    remote: str,
+    *patterns: str,
+    branches: bool | None = None,
+    besides: Sequence[str] = (),
+) -> dict[str, str]:
+    """Return the remote's refs that match, as it has them now, by the name they have here.
+
+    ``branches`` says where they are (`gitml.store.places`); ``besides`` are patterns of refs
+    that are given, and named, as they are there.
+    """
+    if branches is None:
+        branches = places.on_branches(repository, remote)
+    asked = [places.theirs(pattern, branches=branches) for pattern in patterns]
+    out = _talk(repository, remote, "ls-remote", "--refs", remote, *asked, *besides)
     lines = out.decode("utf-8", "surrogateescape").splitlines()
-    return {ref: oid for oid, tab, ref in (line.partition("\t") for line in lines) if tab}
+    found = ((oid, ref) for oid, tab, ref in (line.partition("\t") for line in lines) if tab)
+    return {places.ours(ref, branches=branches): oid for oid, ref in found}
 
 
 def push_atomic(repository: Repository, remote: str, refs: Sequence[PushRef]) -> None:
@@ -199,9 +216,12 @@ def _take_back(repository: Repository, remote: str, done: Sequence[PushRef]) -> 
     """Put refs back that were pushed just now, where nobody has gone on from them."""
     if not done:
         return
-    leases = [f"--force-with-lease={push.ref}:{push.new}" for push in done]
-    specs = [f"{push.expected_old or ''}:{push.ref}" for push in done]
-    spoken(repository, *_PUSH, *leases, remote, *specs)
+    branches = places.on_branches(repository, remote)
+    named = [(push, places.theirs(push.ref, branches=branches)) for push in done]
+    leases = [f"--force-with-lease={ref}:{push.new}" for push, ref in named]
+    specs = [f"{push.expected_old or ''}:{ref}" for push, ref in named]
+    address = places.push_address(repository, remote, branches=branches)
+    spoken(repository, *_PUSH, *leases, address, *specs)
 
 
 _PUSH = ("push", "--porcelain", "--no-verify", "--no-follow-tags", "--recurse-submodules=no")
@@ -209,21 +229,23 @@ _PUSH = ("push", "--porcelain", "--no-verify", "--no-follow-tags", "--recurse-su
 
 
 def _push(repository: Repository, remote: str, refs: Iterable[PushRef], *, atomic: bool) -> None:
-    wanted = {push.ref: push for push in refs}
+    branches = places.on_branches(repository, remote)
+    wanted = {places.theirs(push.ref, branches=branches): push for push in refs}
     while wanted:
         leases = [
-            f"--force-with-lease={push.ref}:{push.expected_old or ''}"
-            for push in wanted.values()
+            f"--force-with-lease={ref}:{push.expected_old or ''}"
+            for ref, push in wanted.items()
             if push.leased
         ]
-        specs = [f"{push.new}:{push.ref}" for push in wanted.values()]
+        specs = [f"{push.new}:{ref}" for ref, push in wanted.items()]
         how = ["--atomic"] if atomic else []
-        code, out, err = spoken(repository, *_PUSH, *how, *leases, remote, *specs)
+        address = places.push_address(repository, remote, branches=branches)
+        code, out, err = spoken(repository, *_PUSH, *how, *leases, address, *specs)
         if not code:
             return
         refused = rejected(out)
         ahead = {ref for ref, reason in refused.items() if is_ahead(reason)}
-        ahead &= {ref for ref, push in wanted.items() if not push.leased}
+        ahead = {ref for ref in ahead if ref in wanted and not wanted[ref].leased}
         if not ahead:
             raise _failed(remote, refused, err, code)
         for ref in ahead:

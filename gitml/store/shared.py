@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitml.errors import BeatenError, DamagedError
-from gitml.names import MODELS, TAGS, remote_ref, visible
+from gitml.names import MODEL_SLUG, MODELS, TAGS, remote_ref, visible
 from gitml.store.git import RefUpdate
 from gitml.store.remote import fetch, listed
 from gitml.store.write import again
@@ -22,21 +22,32 @@ if TYPE_CHECKING:
     from gitml.store.git import Repository
 
 
+PATTERNS = (f"{MODELS}*", f"{TAGS}*@*", f"{TAGS}*#*")
+"""What is models' on a remote."""
+
+
 def fetch_registry(
     repository: Repository,
     remote: str,
     branch: str | None = None,
     *,
     slugs: Sequence[str] | None = None,
+    theirs: Mapping[str, str] | None = None,
 ) -> None:
     """Fetch models with their tags and the protected branch; None is all models.
+
+    ``theirs`` is what the remote was just seen to have of `PATTERNS`.
 
     Then local journals go forward to the remote's, and new tags get local refs.
     Raises `DamagedError` for a model whose journal on the remote went back or is
     another than ours, after all others were brought up; `RemoteError` where the
     remote cannot be spoken to.
     """
-    wanted = sorted({*_there(repository, remote)} if slugs is None else {*slugs})
+    if slugs is None:
+        if theirs is None:
+            theirs = listed(repository, remote, *PATTERNS)
+        slugs = [*_there(repository, remote, theirs)]
+    wanted = sorted({*slugs})
     before = _refs(repository, remote, wanted)
     came = again(lambda: fetch(repository, remote, _specs(remote, wanted), branch))
     after = _refs(repository, remote, wanted) if came else before
@@ -52,19 +63,16 @@ def fetch_registry(
     again(bring_up)
 
 
-def _there(repository: Repository, remote: str) -> Iterable[str]:
+def _there(repository: Repository, remote: str, theirs: Mapping[str, str]) -> Iterable[str]:
     """Return the slugs of the models that the remote has, or had when it was last seen."""
-    theirs = listed(repository, remote, f"{MODELS}*", f"{TAGS}*@*", f"{TAGS}*#*")
     place = remote_ref(remote, "")
     seen = repository.refs(f"{place}models", f"{place}tags")
     known = {*theirs, *(ref.replace(f"{place}models/", MODELS) for ref in seen)}
     for ref in (name.replace(f"{place}tags/", TAGS) for name in known):
-        if ref.startswith(MODELS):
-            yield ref.removeprefix(MODELS)
-        else:
-            slug = slug_of_tag(ref.removeprefix(TAGS))
-            if slug and "/" not in slug:
-                yield slug
+        slug = ref.removeprefix(MODELS) if ref.startswith(MODELS) else ref.removeprefix(TAGS)
+        slug = slug if ref.startswith(MODELS) else slug_of_tag(slug)
+        if MODEL_SLUG.fullmatch(slug):  # who may push can make others
+            yield slug
 
 
 def _specs(remote: str, slugs: Iterable[str]) -> list[str]:
@@ -123,7 +131,8 @@ def _new_tags(remote: str, slugs: Sequence[str], refs: Mapping[str, str]) -> lis
     for ref, oid in refs.items():
         if ref.startswith(place):
             name = ref.removeprefix(place)
-            if f"{TAGS}{name}" not in refs and slug_of_tag(name) in wanted:
+            ours = "/" not in name and slug_of_tag(name) in wanted
+            if ours and f"{TAGS}{name}" not in refs:
                 updates.append(RefUpdate(f"{TAGS}{name}", oid, None))
     return updates
 

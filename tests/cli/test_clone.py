@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 
 import pytest
 
@@ -91,7 +90,7 @@ def test_a_partial_clone_asks_for_no_file_of_a_run_by_itself(hub, git, invoke, g
     assert '"fetch"' not in trace.read_text()
 
 
-def test_a_clone_that_fails_leaves_nothing_behind(hub, git, invoke, tmp_path):
+def test_a_clone_that_fails_leaves_nothing_behind(hub, invoke, tmp_path, home, monkeypatch):
     def left():
         return sorted(path.name for path in tmp_path.iterdir())
 
@@ -99,11 +98,14 @@ def test_a_clone_that_fails_leaves_nothing_behind(hub, git, invoke, tmp_path):
     answer = invoke("clone", tmp_path / "nowhere.git", "x", cwd=tmp_path)
     assert (answer.code, left()) == (9, before)
     assert "is not there" in answer.err
-    blob = git(hub, "rev-parse", "refs/gitml/experiments/churn:experiment.yaml").strip()
-    shutil.rmtree(hub / "objects" / "pack", ignore_errors=True)
-    (hub / "objects" / blob[:2] / blob[2:]).unlink()
-    answer = invoke("clone", hub, "x", cwd=tmp_path)  # the code can be cloned, and the runs not
+    program = home / "ssh"  # the host that goes away when the code is here and the runs are not
+    program.write_text(f"#!/bin/sh\nmkdir {home}/once && shift && eval $1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("GIT_SSH", str(program))
+    monkeypatch.setenv("GIT_SSH_VARIANT", "simple")
+    answer = invoke("clone", f"host:{hub}", "x", cwd=tmp_path)
     assert (answer.code, left()) == (9, before), answer.err
+    assert (home / "once").exists()
 
 
 def test_what_is_in_the_way_stays(hub, invoke, tmp_path):
