@@ -170,8 +170,10 @@ def patch(difference: Difference) -> Patch:
     lines = difference.text.removesuffix("\n").split("\n") if difference.text else []
     starts = [at for at, line in enumerate(lines) if line.startswith("diff --git ")]
     files, left, cut = [], _CHARACTERS, 0
-    for start, end in zip(starts, [*starts, len(lines)][1:], strict=True):
-        file, taken, dropped = _file(lines[start:end], min(left, _CHARACTERS // 2))
+    parts = [lines[s:e] for s, e in zip(starts, [*starts, len(lines)][1:], strict=True)]
+    # What was there before tells most of what was changed; new files may be anything.
+    for part in sorted(parts, key=lambda part: "".join(part[1:2]).startswith("new")):
+        file, taken, dropped = _file(part, min(left, _CHARACTERS // 2))
         files.append(file)
         left, cut = left - taken, cut + dropped
     said = f"{cut:,} more lines" if cut else ""

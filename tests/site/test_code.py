@@ -123,4 +123,4 @@ def test_one_process_for_all(repo, trees, git):
     shown = code.patch(found[pairs[2]])
     assert (shown.count, shown.added, shown.removed) == (3, 5003, 1)
     assert shown.cut == "4,921 more lines"
-    assert [len(file.blocks) for file in shown.files] == [0, 2, 4]  # one large file hides no other
+    assert [len(file.blocks) for file in shown.files] == [4, 0, 2]  # one large file hides no other
