@@ -83,6 +83,7 @@ def file_keys(names: Iterable[str]) -> dict[str, str]:
         if name in found:
             continue
         cleaned = re.sub(r"[^a-z0-9_.]+", "-", name.lower()).strip("-_.")[:60].strip("-_.")
+        cleaned = f"x-{cleaned}" if _DEVICE.match(cleaned) else cleaned
         digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
         for digits in (8, len(digest)):
             found[name] = f"{cleaned or 'x'}--{digest[:digits]}"
@@ -93,11 +94,13 @@ def file_keys(names: Iterable[str]) -> dict[str, str]:
 
 
 def _is_harmless(name: str) -> bool:
-    device = re.fullmatch(r"(?:con|prn|aux|nul|(?:com|lpt)[0-9])(?:\..*)?", name)
     # The folder of a model that is called x.html must not be where the page of x lies.
-    return bool(_HARMLESS.fullmatch(name)) and device is None and not name.endswith(".html")
+    usable = _HARMLESS.fullmatch(name) and not name.endswith(".html")
+    return bool(usable) and _DEVICE.match(name) is None
 
 
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|(?:com|lpt)[0-9])(?:\.|$)")
+"""What Windows takes for a device, whatever it ends in."""
 _HARMLESS = re.compile(r"[a-z0-9](?:[a-z0-9_.-]{0,98}[a-z0-9])?")
 
 
