@@ -245,7 +245,7 @@ class Repository:
 
     def resolve(self, revision: str) -> str | None:
         """Return the oid that ``revision`` names, or None."""
-        found = self.objects().get(revision)
+        (found,) = self.objects().heads([revision])
         return None if found is None else found.oid
 
     def read(self, revision: str, kind: str, limit: int | None = None) -> bytes:

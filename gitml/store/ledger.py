@@ -161,11 +161,11 @@ def _seal(
     groups: dict[str, _Ledger] = {}
     taken = {slug: name for slug, (_, name) in known.items()}
     here = set(live.live_ids(repository.home))
-    asked = (f"{oid}:{RUN_YAML}" for oid in hot.values())
-    for (run_id, commit), blob in zip(hot.items(), repository.objects().many(asked), strict=True):
+    for run_id, commit in hot.items():
         if run_id in purged:
             continue
         try:
+            blob = repository.objects().get(f"{commit}:{RUN_YAML}", limit=STORED_LIMIT)
             document = _document(blob, RUN_YAML)
             if document.get("status") not in ENDED or run_id in here:
                 report.running += 1

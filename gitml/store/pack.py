@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gitml import names
-from gitml.codec import load_stored
+from gitml.codec import STORED_LIMIT, load_stored
 from gitml.errors import DamagedError
 from gitml.model import iso
 from gitml.records import RUN_YAML
@@ -135,7 +135,7 @@ def _end_stale(
             continue
         try:
             documents = [
-                load_stored(repository.read(f"{oid}:{RUN_YAML}", "blob"), RUN_YAML)
+                load_stored(repository.read(f"{oid}:{RUN_YAML}", "blob", STORED_LIMIT), RUN_YAML)
                 for oid in commits
             ]
             if any(d.get("status") not in {"running", "scheduled"} for d in documents):

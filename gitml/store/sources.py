@@ -25,7 +25,7 @@ def unsealed(repository: Repository, refs: Mapping[str, str]) -> dict[str, str]:
     named = {r[len(_PREFIX) :]: oid for r, oid in refs.items() if r.startswith(_PREFIX)}
     oid_like = re.compile(f"[0-9a-f]{{{repository.oid_width}}}")
     likely = {tree: oid for tree, oid in named.items() if oid_like.fullmatch(tree)}
-    held = repository.objects().many(f"{oid}^{{tree}}" for oid in likely.values())
+    held = repository.objects().heads(f"{oid}^{{tree}}" for oid in likely.values())
     return {
         tree: oid
         for (tree, oid), found in zip(likely.items(), held, strict=True)

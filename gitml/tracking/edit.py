@@ -155,14 +155,14 @@ def _copies(repository: Repository, ids: Iterable[str]) -> dict[str, list[Base]]
     found: dict[str, list[Base]] = {}
     for run_id in ids:
         below = f"{run_id[:2]}/{run_id}"
-        stones = reader.many(f"{oid}:tombstones/{below}" for oid in ledgers)
+        stones = reader.heads(f"{oid}:tombstones/{below}" for oid in ledgers)
         if any(stone is not None for stone in list(stones)):
             raise RefusedError(
                 f"The run {run_id[:8]} was purged, and that is final.",
                 hint="make a new run instead",
             )
         bases = [Base(commit=c, tree=repository.commit_tree(c)) for c in remote.get(run_id, [])]
-        sealed = reader.many(f"{oid}:runs/{below}" for oid in ledgers)
+        sealed = reader.heads(f"{oid}:runs/{below}" for oid in ledgers)
         for oid, tree in zip(ledgers, list(sealed), strict=True):
             if tree is not None and tree.kind == "tree":
                 bases.append(Base(commit=oid, tree=tree.oid))

@@ -248,7 +248,7 @@ def gc(now):
     return collected
 
 
-def settle(hub, clones, now, *, rounds=4, more=()):
+def settle(hub, clones, now, *, rounds=6, more=()):
     """Let all clones sync until a whole round moves nothing; assert that it takes few rounds."""
     before = None
     for _ in range(rounds):
