@@ -17,13 +17,14 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from gitml.query.goals import default_goal
-from gitml.query.steps import FEWEST, Step, fit, median
+from gitml.query.steps import FEWEST, fit, median, step_of
 from gitml.store.commits import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from gitml.model import Run
+    from gitml.query.steps import Step
     from gitml.store.commits import Commit
 
 FITTED, COMPARED = 0.01, 0.05
@@ -225,12 +226,7 @@ def _compared(values: Sequence[float]) -> list[Step]:
         if apart > best and apart >= max(one[-1] - one[0], other[-1] - other[0]):
             best, cut = apart, at
     pieces = [(0, cut), (cut, len(values))] if cut else [(0, len(values))][: len(values)]
-    steps = []
-    for start, end in pieces:
-        level = median(sorted(values[start:end]))
-        spread = sum([abs(v - level) / (end - start) for v in values[start:end]])
-        steps.append(Step(start, end, level, spread))
-    return steps
+    return [step_of(values[start:end], start, end) for start, end in pieces]
 
 
 def largest_first(changes: Iterable[Change]) -> list[Change]:

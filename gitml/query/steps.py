@@ -64,6 +64,27 @@ def fit(values: Sequence[float]) -> list[Step]:
     not count in its level. Only the newest points need not be so many, if no other point
     is half as far from its level.
     """
+    end = len(values)
+    for _ in range(_ROUNDS):
+        steps = _fit(values[:end])
+        if not _is_doubtful(values, steps):
+            break
+        end = steps[-1].start
+    else:
+        steps = [step_of(values, 0, len(values))]
+    return [*steps[:-1], *(last._replace(end=len(values)) for last in steps[-1:])]
+
+
+def _is_doubtful(values: Sequence[float], steps: Sequence[Step]) -> bool:
+    """Say whether the last piece is short, and not unlike any point before it."""
+    if len(steps) < 2 or steps[-1].end - steps[-1].start >= SHORTEST:  # noqa: PLR2004 - a pair
+        return False
+    jump = abs(steps[-1].level - steps[-2].level) / 2
+    return any(abs(v - s.level) >= jump for s in steps[:-1] for v in values[s.start : s.end])
+
+
+def _fit(values: Sequence[float]) -> list[Step]:
+    """Return the pieces, of which the last may be any few points."""
     kept = list(range(len(values)))
     ends = [len(kept)]
     for _ in range(_ROUNDS):
@@ -77,19 +98,17 @@ def fit(values: Sequence[float]) -> list[Step]:
     places = [*(kept[end] for end in ends[:-1]), len(values)]
     if len(kept) < len(values) and not _holds(values, kept, places):
         kept, ends, places = list(range(len(values))), [len(values)], [len(values)]
-    steps = []
-    for (a, b), (start, end) in zip(_pieces(ends), _pieces(places), strict=True):
-        if start < end:
-            held = sorted(values[at] for at in kept[a:b])
-            level = median(held)
-            spread = sum([abs(v - level) / len(held) for v in held])
-            steps.append(Step(start, end, level, spread))
-    if len(steps) > 1 and steps[-1].end - steps[-1].start < SHORTEST:
-        jump = abs(steps[-1].level - steps[-2].level) / 2
-        if any(abs(v - s.level) >= jump for s in steps[:-1] for v in values[s.start : s.end]):
-            steps = fit(values[: steps[-1].start])
-            steps[-1] = steps[-1]._replace(end=len(values))
-    return steps
+    return [
+        step_of([values[at] for at in kept[a:b]], start, end)
+        for (a, b), (start, end) in zip(_pieces(ends), _pieces(places), strict=True)
+        if start < end
+    ]
+
+
+def step_of(held: Sequence[float], start: int, end: int) -> Step:
+    """Return a piece whose level is that of ``held``, of which there is at least one."""
+    level = median(sorted(held))
+    return Step(start, end, level, sum([abs(v - level) / len(held) for v in held]))
 
 
 def median(ordered: Sequence[float]) -> float:
