@@ -13,6 +13,7 @@ import binascii
 import contextlib
 import hashlib
 import importlib.util
+import logging
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 PART = 16 * 1024 * 1024
 """Bytes of a part, of files that are sent in parts; larger where there would be too many."""
 _PARTS_MOST = 9_000
+_MIB = 1024 * 1024
 _PARTS_AT_ONCE = 4
 _PATIENCE = 60
 """Seconds without an answer after which a request is given up."""
@@ -43,10 +45,15 @@ PACKAGES = {
 """The schemes that can be read: what speaks them, and what pip installs for that."""
 _NO_KEYS = ("NoCredentials", "PartialCredentials", "ProfileNotFound", "DefaultCredentialsError")
 _KEYS = ("CredentialRetrievalError", "UnauthorizedSSOTokenError", "RefreshError", "SSOTokenLoad")
+_LOUD = ("aiobotocore", "botocore", "fsspec", "gcsfs", "google", "s3fs")
 _PASSING = {"RequestTimeout", "BadDigest", "IncompleteBody", "SlowDown", "OperationAborted"}
 _TELLING = {"HttpError", "ClientResponseError"}
 """Failures of gcsfs and aiohttp that are a service's answers; others carry codes of their own."""
 _SERVER, _TOO_MANY, _SLOW, _FORBIDDEN, _AWAY = 500, 429, 408, (401, 403), 404
+
+
+class TriedError(UnreachableError):
+    """A place that could not be reached although it was tried again and again by its library."""
 
 
 class Cloud:
@@ -87,17 +94,24 @@ class Cloud:
 
         class Told(Callback):  # type: ignore[misc]
             def relative_update(self, inc: int = 1) -> None:
+                self.value += inc
                 moved(inc)
 
+            def absolute_update(self, value: int) -> None:
+                self.relative_update(value - self.value)
+
         how = {"max_concurrency": _PARTS_AT_ONCE} if self._scheme == "s3" else {}
-        with asked(self.address):
-            self._files.put_file(
-                str(file),
-                self._path(key),
-                callback=Told(),
-                chunksize=part_size(file.stat().st_size),
-                **how,
-            )
+        try:
+            with asked(self.address):
+                self._files.put_file(
+                    str(file),
+                    self._path(key),
+                    callback=Told(),
+                    chunksize=part_size(file.stat().st_size),
+                    **how,
+                )
+        except NotFoundError:
+            raise _no_bucket(visible(self.address, 200)) from None
 
     def vouches(self, key: str, file: Path) -> bool:
         """Say whether the object's MD5, or that of its parts, is that of a file here."""
@@ -117,8 +131,11 @@ class Cloud:
 
 
 def part_size(size: int) -> int:
-    """Return the bytes of a part of a file of ``size`` bytes: services allow 10,000 parts."""
-    return max(PART, -(-size // _PARTS_MOST))
+    """Return the bytes of a part of a file of ``size`` bytes: services allow 10,000 parts.
+
+    Google's have to be multiples of 256 KiB.
+    """
+    return max(PART, -(-size // (_PARTS_MOST * _MIB)) * _MIB)
 
 
 def _md5_of_parts(file: Path) -> str:
@@ -143,6 +160,8 @@ def _filesystem(address: str) -> Any:
         )
     import fsspec
 
+    for library in _LOUD:  # what fails is said once, by us; without a handler Python prints it
+        logging.getLogger(library).addHandler(logging.NullHandler())
     how: dict[str, Any] = {"skip_instance_cache": True, "use_listings_cache": False}
     if scheme == "s3":
         once = {"retries": {"total_max_attempts": 1}}
@@ -181,21 +200,24 @@ def _meaning(address: str, error: Exception) -> GitmlError:
     if isinstance(error, PermissionError) or status in _FORBIDDEN or any(w in kinds for w in _KEYS):
         return RemoteError(
             f"{name} does not let you in: {words or 'no word why'}.",
-            hint="reading takes s3:GetObject and s3:ListBucket, writing s3:PutObject as well",
+            hint="reading takes the right to get and list objects, writing to create them",
         )
     if code == "NoSuchBucket" or "bucket does not exist" in str(error):
-        return RemoteError(
-            f"There is no bucket at {name}", hint="make it, or correct artifacts.remote"
-        )
+        return _no_bucket(name)
     if isinstance(error, FileNotFoundError) or status == _AWAY:
         return NotFoundError(f"There is nothing at {name}")
     passing = status >= _SERVER or status in {0, _TOO_MANY, _SLOW} or code in _PASSING
     if passing and not isinstance(error, (TypeError, ValueError)):
-        return UnreachableError(
+        tried = address.startswith("gs://")  # gcsfs cannot be told to try once
+        return (TriedError if tried else UnreachableError)(
             f"{name} could not be reached: {words or kinds}.",
             hint="what arrived stays; do it again later (AWS_ENDPOINT_URL names the server)",
         )
     return RemoteError(f"{name} refuses: {words or kinds}.")
+
+
+def _no_bucket(name: str) -> RemoteError:
+    return RemoteError(f"There is no bucket at {name}", hint="make it, or correct artifacts.remote")
 
 
 def _told(causes: list[BaseException]) -> tuple[str, int]:

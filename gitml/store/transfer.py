@@ -25,6 +25,7 @@ from gitml.errors import DamagedError, GitmlError, NotFoundError, StorageError, 
 from gitml.names import visible
 from gitml.store.artifacts import INCOMING, digest_of, here, keep_large
 from gitml.store.bucket import key_of
+from gitml.store.cloud import TriedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -94,6 +95,8 @@ class Meter:
         for number in range(TRIES):
             try:
                 return ask()
+            except TriedError:
+                raise
             except UnreachableError:
                 if number == TRIES - 1 or (self._until and time.monotonic() > self._until):
                     raise

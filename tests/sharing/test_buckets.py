@@ -282,7 +282,7 @@ def test_s3_that_lets_nobody_in_and_a_bucket_that_is_not_there(store, s3, tmp_pa
     s3.faults += [("PUT", ("403 Forbidden", "AccessDenied"))]
     with pytest.raises(RemoteError, match="does not let you in") as raised:
         send(store, s3_bucket(), [content], done=lambda *_: None)
-    assert "s3:PutObject" in raised.value.hint
+    assert "right to get and list objects" in raised.value.hint
     with pytest.raises(RemoteError, match="There is no bucket at s3://elsewhere/x"):
         send(store, open_bucket("s3://elsewhere/x"), [content], done=lambda *_: None)
     for name in KEYS:
@@ -290,3 +290,36 @@ def test_s3_that_lets_nobody_in_and_a_bucket_that_is_not_there(store, s3, tmp_pa
     with pytest.raises(RemoteError, match="There are no credentials for s3://") as raised:
         send(store, s3_bucket(), [content], done=lambda *_: None)
     assert KEYS["AWS_SECRET_ACCESS_KEY"] not in f"{raised.value.message}{raised.value.hint}"
+
+
+def test_commands_speak_to_s3_and_say_one_sentence(repo, git, s3, gitml_cli, invoke, tmp_path):
+    git(tmp_path, "init", "--quiet", "--bare", tmp_path / "hub.git")
+    git(repo, "remote", "add", "origin", tmp_path / "hub.git")
+    (repo / ".gitml").mkdir()
+    (repo / ".gitml" / "config.yaml").write_text(f"artifacts: {{remote: s3://{BUCKET}/team}}\n")
+    data = random.Random(1).randbytes(1_200_000)
+    (repo / "model.bin").write_bytes(data)
+    assert invoke("log", "--name", "one", "--artifact", "model.bin", cwd=repo).code == 0
+    s3.faults += [("*", ("503 Slow Down", "SlowDown"))] * 40
+    answer = invoke("push", cwd=repo)
+    said, hint = answer.err.splitlines()
+    assert (answer.code, answer.out) == (9, "")
+    assert said.startswith(f"error: s3://{BUCKET}/team could not be reached: ")
+    assert "AWS_ENDPOINT_URL" in hint
+    assert "refs/gitml" not in git(tmp_path / "hub.git", "for-each-ref")
+    s3.faults.clear()
+    for args, told in [
+        (["push"], "files      1 large file, 1.2 MB"),
+        (["gc", "--keep-days", "0"], f"1 large file that s3://{BUCKET}/team has (1.2 MB)"),
+        (["artifacts", "status", "one"], f"s3://{BUCKET}/team"),
+        (["artifacts", "get", "one", "-o", "out"], "Wrote model.bin (1.2 MB) to out"),
+    ]:
+        answer = gitml_cli(*args, cwd=repo)
+        assert answer.code == 0, answer
+        assert told in answer.out
+        assert "Traceback" not in answer.err
+        assert "nclosed" not in answer.err
+    assert (repo / "out" / "model.bin").read_bytes() == data
+    secret = KEYS["AWS_SECRET_ACCESS_KEY"].encode()
+    kept = [p for p in (repo / ".git").rglob("*") if p.is_file() and secret in p.read_bytes()]
+    assert kept == []
