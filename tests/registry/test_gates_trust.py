@@ -256,7 +256,9 @@ def test_files_of_the_source_that_are_missing(world, git):
     assert (answer, got) == ("refuse", f"files of the source {world.tree[:10]} are missing")
 
 
-def test_a_clone_fetches_what_it_looks_at(repo, git, bare_repo, tmp_path):
+# A clone by path links every object, those too that no ref of the clone names.
+@pytest.mark.parametrize("scheme", ["file://", ""])
+def test_a_clone_fetches_what_it_looks_at(repo, git, bare_repo, tmp_path, scheme):
     git(repo, "remote", "add", "origin", f"file://{bare_repo}")
     git(repo, "push", "--quiet", "origin", "main")
     git(repo, "checkout", "--quiet", "--orphan", "wip")  # code that no branch there has
@@ -267,7 +269,7 @@ def test_a_clone_fetches_what_it_looks_at(repo, git, bare_repo, tmp_path):
         run = world.run(source=Source(commit=None, tree=tree, dirty=True))
         world.register(run)
     clone = tmp_path / "clone"
-    git(tmp_path, "clone", "--quiet", f"file://{bare_repo}", clone)
+    git(tmp_path, "clone", "--quiet", f"{scheme}{bare_repo}", clone)
     git(clone, "fetch", "--quiet", "origin", "refs/gitml/models/*:refs/gitml/models/*")
     with world_at(git, clone) as there:
         with open_index(there.repository, now=START) as index:
