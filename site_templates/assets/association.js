@@ -31,16 +31,29 @@ gitml.association = (function () {
   const none = value => value === null || value === undefined || Number.isNaN(value);
   const plain = value => typeof value === 'number' || typeof value === 'boolean';
 
-  // values and metric are lists of equal length; the answer is an association, or why there is none.
-  function one(name, values, metric) {
-    const x = [], y = [];
-    for (let at = 0; at < metric.length; at++) if (!none(values[at]) && !none(metric[at])) { x.push(values[at]); y.push(metric[at]); }
+  const squares = list => list.reduce((sum, each) => sum + each * each, 0);
+
+  // A metric, made ready for many params: the rows that have it, and their ranks.
+  function ready(metric) {
+    const rows = [], values = [];
+    metric.forEach((value, at) => { if (!none(value)) { rows.push(at); values.push(value); } });
+    const heights = ranks(values);
+    return { rows, values, heights, spread: squares(heights) };
+  }
+  // Values are a list as long as the metric's; the answer is an association, or why there is none.
+  function one(name, values, of) {
+    let x = of.rows.map(at => values[at]), heights = of.heights, spread = of.spread;
+    if (x.some(none)) {
+      const there = [...x.keys()].filter(nth => !none(x[nth]));
+      x = there.map(nth => x[nth]);
+      heights = ranks(there.map(nth => of.values[nth]));
+      spread = squares(heights);
+    }
     const runs = x.length;
     if (runs < LEAST) return 'few';
-    const heights = ranks(y), spread = heights.reduce((sum, h) => sum + h * h, 0);
     let value, method, freedom;
     if (x.every(plain)) {
-      const places = ranks(x.map(Number)), across = places.reduce((sum, p) => sum + p * p, 0);
+      const places = ranks(x.map(Number)), across = squares(places);
       if (!across || !spread) return across ? 'flat' : 'same';
       value = places.reduce((sum, p, at) => sum + p * heights[at], 0) / Math.sqrt(across * spread);
       method = RANK; freedom = 1;
@@ -57,16 +70,17 @@ gitml.association = (function () {
     if (chance >= 1) return 'own';
     return { name, value: Math.max(-1, Math.min(1, value)), method, runs, chance };
   }
-  // params is a list of [name, values]; those beyond chance come first, the strongest first.
-  function all(params, metric) {
-    const found = [], leftOut = [];
-    for (const [name, values] of params) {
-      const answer = one(name, values, metric);
-      typeof answer === 'string' ? leftOut.push([name, answer]) : found.push(answer);
-    }
+  // Answers as a list of [name, answer]: those beyond chance come first, the strongest first.
+  function sorted(answers) {
     const within = a => Number(Math.abs(a.value) <= a.chance);
+    const found = answers.map(([, answer]) => answer).filter(answer => typeof answer !== 'string');
     found.sort((a, b) => within(a) - within(b) || Math.abs(b.value) - Math.abs(a.value));
-    return { found, leftOut };
+    return { found, leftOut: answers.filter(([, answer]) => typeof answer === 'string') };
   }
-  return { LEAST, RANK, RATIO, all, one };
+  // params is a list of [name, values].
+  function all(params, metric) {
+    const of = ready(metric);
+    return sorted(params.map(([name, values]) => [name, one(name, values, of)]));
+  }
+  return { LEAST, RANK, RATIO, all, one, ready, sorted };
 })();

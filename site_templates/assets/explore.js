@@ -4,11 +4,11 @@
   const { $, element } = gitml, { axis, nameOf, text } = gitml.plot;
   const stored = gitml.taken.get('runs'), place = $('#parallel');
   if (!stored || !place) return;
-  const runs = gitml.runs.open(stored), MOST = 7, LISTED = 24, usualExperiment = place.dataset.experiment || '';
+  const runs = gitml.runs.open(stored), MOST = 7, LISTED = 24, SAMPLE = 300000, PAUSE = 40, usualExperiment = place.dataset.experiment || '';
   const experiments = gitml.filter.experiments(runs);
   const state = { where: '', status: new Set(), experiment: '', metric: '', axes: null, scales: new Map(), brushes: new Map(), x: '', y: '', cx: '', cy: '' };
   const inputs = new Map(); // the axes of what is shown, by key
-  let rows = [], chosen = new Uint8Array(runs.count), picked = [], keys = [], metrics = [], found = { found: [], leftOut: [] }, colour = null, open = false;
+  let rows = [], chosen = new Uint8Array(runs.count), picked = [], keys = [], metrics = [], colour = null, all = false, turn = 0;
 
   const nameAt = at => runs.column('name')(at) || runs.keys[at];
   const pageOf = at => 'runs/' + runs.keys[at] + '.html';
@@ -44,7 +44,9 @@
   const metric = () => metrics.includes(state.metric) ? state.metric : metrics[0] || '';
   // The params that vary, those that go most closely together with the metric first, and the metric at the right.
   function usualAxes() {
-    const order = gitml.association.all(rows.length ? runs.names.params.map(n => [n, rows.map(runs.column('params.' + n))]) : [], rows.map(metric() ? runs.column('metrics.' + metric()) : () => null));
+    // For the order only, some of very many values will do.
+    const named = keys.filter(key => key.startsWith('params.')).map(key => key.slice(7)), every = Math.ceil(rows.length * named.length / SAMPLE), some = rows.filter((_, nth) => nth % every === 0);
+    const order = gitml.association.all(named.map(n => [n, some.map(runs.column('params.' + n))]), some.map(metric() ? runs.column('metrics.' + metric()) : () => null));
     const params = [...order.found.map(each => each.name), ...order.leftOut.map(([name]) => name)].map(n => 'params.' + n).filter(rows.length > 1 ? varies : has);
     const last = metric() ? ['metrics.' + metric()] : [], count = Math.min(MOST, Math.max(3, Math.floor(place.clientWidth / 120))) - last.length;
     const shown = [...params.slice(0, count), ...last];
@@ -105,7 +107,7 @@
     gitml.plot.legend($('#ramp'), colour);
     ranges();
     charts();
-    gitml.explored.associations(associated());
+    associate();
     best();
   }
   function counted() {
@@ -119,10 +121,21 @@
     compare.href = 'compare.html#runs=' + picked.map(at => runs.keys[at]).join(',');
     compare.lastChild.textContent = 'Compare ' + picked.length;
   }
-  function associated() {
-    const name = metric();
-    found = gitml.association.all(runs.names.params.map(n => [n, picked.map(runs.column('params.' + n))]).filter(([, values]) => values.some(v => v !== null && v !== undefined)), picked.map(name ? runs.column('metrics.' + name) : () => null));
-    return { ...found, metric: name, runs: picked.length, open, more: () => { open = true; gitml.explored.associations({ ...associated(), open: true }); }, pick: key => { state.x = 'params.' + key; state.y = name && 'metrics.' + name; changed(true); $('#scatter').scrollIntoView({ block: 'nearest' }); } };
+  // Params against the metric, as many at a time as nobody notices.
+  function associate() {
+    const name = metric(), of = gitml.association.ready(picked.map(name ? runs.column('metrics.' + name) : () => null));
+    const names = keys.filter(key => key.startsWith('params.')).map(key => key.slice(7)), answers = [], mine = ++turn;
+    const pick = param => { state.x = 'params.' + param; state.y = name && 'metrics.' + name; changed(true); $('#scatter').scrollIntoView({ block: 'nearest' }); };
+    const show = () => gitml.explored.associations({ ...gitml.association.sorted(answers), metric: name, runs: picked.length, open: all, more: () => { all = true; show(); }, pick });
+    (function some() {
+      if (mine !== turn) return;
+      const begun = performance.now();
+      while (answers.length < names.length && performance.now() - begun < PAUSE) {
+        const param = names[answers.length];
+        answers.push([param, gitml.association.one(param, picked.map(runs.column('params.' + param)), of)]);
+      }
+      answers.length < names.length ? setTimeout(some) : show();
+    })();
   }
   function best() {
     const name = metric(), get = name && runs.column('metrics.' + name), sign = name && runs.goal(name) === 'min' ? 1 : -1;
@@ -132,7 +145,7 @@
     $('#bestlist').replaceChildren(...listed.map(at => element('li', {}, element('a', { class: 'name', href: pageOf(at), title: nameAt(at) }, nameAt(at)), element('strong', { class: 'num' }, gitml.number(get(at))))));
   }
   function charts() {
-    const leading = metric() && 'metrics.' + metric(), varied = [...found.found.map(each => 'params.' + each.name), ...axes()].filter(key => keys.includes(key) && key !== leading);
+    const leading = metric() && 'metrics.' + metric(), varied = axes().filter(key => key !== leading);
     const or = (wanted, usually) => keys.includes(wanted) ? wanted : usually || keys[0];
     const order = usual.filter(key => key.startsWith('params')), x = or(state.x, order[0] || varied[0]), y = or(state.y, leading);
     const cx = or(state.cx, order[0] || x), cy = or(state.cy, order.find(key => key !== cx) || keys.find(key => key !== cx) || cx);

@@ -81,7 +81,7 @@ gitml.explored = (function () {
     const place = $('#assoc'), least = Number(place.dataset.least);
     const note = (...words) => place.replaceChildren(element('p', { class: 'few' }, ...words));
     if (!answer.metric) return note('These runs have no metric.');
-    if (answer.runs < least) return note('Associations are shown from ' + least + ' runs up: of fewer, chance alone makes strong ones. Here ' + (answer.runs === 1 ? 'is 1.' : 'are ' + answer.runs + '.'));
+    if (answer.runs < least) return note('Associations are shown from ' + least + ' runs up: of fewer, chance alone makes strong ones. Here ' + (answer.runs === 1 ? 'is 1.' : answer.runs ? 'are ' + answer.runs + '.' : 'is none.'));
     const out = new Map();
     for (const [name, why] of answer.leftOut) out.set(why, [...(out.get(why) || []), name]);
     const left = [...out].map(([why, names]) => names.slice(0, 3).join(', ') + (names.length > 3 ? ' and ' + gitml.plural(names.length - 3, 'other') : '') + ': ' + WHY[why](least) + '.').join(' ');

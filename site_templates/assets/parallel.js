@@ -71,7 +71,7 @@ gitml.parallel = function (place, told) {
         pen.strokeStyle = gitml.css('--faint');
         pen.lineWidth = 1;
         pen.beginPath(); pen.moveTo(xs[nth] - 4, y(tick.at)); pen.lineTo(xs[nth], y(tick.at)); pen.stroke();
-        gitml.plot.write(pen, tick.text, xs[nth] - 7, y(tick.at) + 4, most);
+        gitml.plot.write(pen, tick.text, xs[nth] - 8, y(tick.at) + 4, most);
       }
       if (hovered >= 0) {
         pen.fillStyle = text;

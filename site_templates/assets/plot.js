@@ -34,6 +34,12 @@ gitml.plot = (function () {
     return span > 2 * 864e5 ? iso.slice(0, 10) : iso.slice(5, 16).replace('T', ' ');
   }
 
+  // Whether far values press the others together at the lower end.
+  function crowded(rows, get, lo, hi) {
+    if (!(hi / lo >= 20)) return false;
+    const values = rows.map(get).filter(Number.isFinite).sort((a, b) => a - b);
+    return values[values.length >> 1] - lo < (hi - lo) / 20;
+  }
   // How some rows lie along a column. place[row] is 0 at the lower end, 1 at the upper, -1 without a value.
   function axis(runs, key, rows, wanted) {
     const get = reader(runs, key), place = new Float32Array(runs.count).fill(-1), found = new Map();
@@ -53,7 +59,7 @@ gitml.plot = (function () {
       made.missing += infinite;
       made.constant = !(hi > lo);
       made.canLog = lo > 0 && hi > lo && key !== 'created';
-      made.usual = made.canLog && key.startsWith('params.') && hi / lo >= 100 ? 'log' : 'linear';
+      made.usual = made.canLog && (key.startsWith('params.') ? hi / lo >= 100 : crowded(rows, get, lo, hi)) ? 'log' : 'linear';
       made.log = made.canLog && (wanted || made.usual) === 'log';
       const of = made.log ? Math.log10 : value => value / 2, from = of(lo), range = of(hi) - from;
       made.at = value => range > 0 ? (of(value) - from) / range : 0.5;
