@@ -113,9 +113,7 @@
   function counted() {
     const all = rows.length.toLocaleString('en-US');
     $('#n').textContent = (picked.length < rows.length ? picked.length.toLocaleString('en-US') + ' of ' + all : all) + (rows.length === 1 ? ' run' : ' runs') + (state.experiment ? ' of ' + state.experiment : experiments.length > 1 ? ' of every experiment' : '') + (picked.length < rows.length ? ' in the ranges' : '');
-    const where = expression(), table = new URLSearchParams();
-    for (const [key, value] of [['q', where], ['status', [...state.status].sort().join(',')], ['experiment', state.experiment]]) if (value) table.set(key, value);
-    $('#table').href = 'runs.html' + (String(table) ? '#' + table : '');
+    $('#table').href = gitml.filter.address('runs.html', { ...state, where: expression() });
     const compare = $('#compare');
     compare.hidden = picked.length < 2 || picked.length > 10;
     compare.href = 'compare.html#runs=' + picked.map(at => runs.keys[at]).join(',');

@@ -35,6 +35,13 @@ gitml.filter = (function () {
     }
     return found;
   }
+  // Another page with the same runs.
+  function address(page, state, every) {
+    const kept = new URLSearchParams();
+    for (const [key, value] of [['q', state.where], ['status', [...state.status].sort().join(',')], ['experiment', state.experiment]]) if (value) kept.set(key, value);
+    if (every && !state.experiment && String(kept)) kept.set('every', 1);
+    return page + (String(kept) ? '#' + kept : '');
+  }
   const experiments = runs => [...new Set(Array.from({ length: runs.count }, (_, at) => runs.column('experiment')(at)))].sort();
   // Draws a button for each status and the list of experiments; pick is told what somebody chose.
   function chips(runs, state, pick) {
@@ -56,5 +63,5 @@ gitml.filter = (function () {
     place.replaceChildren(...made);
     if (focused >= 0 && made[focused]) made[focused].focus();
   }
-  return { chips, experiments, rows, understood };
+  return { address, chips, experiments, rows, understood };
 })();

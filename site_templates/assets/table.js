@@ -152,7 +152,8 @@
   }
   function changed(push) { save(push); draw(); picked(); }
   function picked() {
-    const compare = $('#compare');
+    const compare = $('#compare'), explore = $('#explore');
+    if (explore) explore.href = gitml.filter.address('explore.html', { where, status, experiment }, true);
     if (!compare) return;
     compare.hidden = selected.size < 2;
     compare.href = 'compare.html#runs=' + [...selected].join(',');

@@ -165,17 +165,19 @@ def test_ranges_combine_and_the_hash_keeps_them(sweeps, make_site):
             "cy": "params.depth",
         }
     )
+    fields = "['#n', '#explore'].map(id => $(id).getAttribute('href') || $(id).textContent)"
     again = "$('#metric').dispatchEvent(new Event('change')); await wait(60);"
-    wrong, (loaded, table, tabled) = browse(
+    wrong, (loaded, (table, _), (tabled, back_to)) = browse(
         site.path,
         [f"explore.html#{whole}", typed["table"], f"runs.html#{urlencode({'q': ALSO})}"],
         how="file",
-        script=act(f"if ($('#metric')) {{ {again} return told(); }} return $('#n').textContent;"),
+        script=act(f"if ($('#metric')) {{ {again} return told(); }} return {fields};"),
     )
     assert wrong == []
     assert parse_qs(loaded["hash"][1:]) == parse_qs(whole)
     assert table == f"1–{len(seven)} of {len(seven)} (42 in all)"
     assert parse_qs(loaded["table"].partition("#")[2])["q"] == [ALSO]
+    assert back_to == f"explore.html#{urlencode({'q': ALSO, 'every': 1})}"
     assert loaded["n"].startswith(tabled.partition(" of ")[2].partition(" ")[0])
 
 
