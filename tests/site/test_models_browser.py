@@ -1,0 +1,92 @@
+"""The pages of models in a real browser: accessible, valid, the same with and without scripts."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.site.browsing import browse, invalid, needs_browser
+from tests.site.shelf import LONG, Shelf, whole_shelf, write_shelves
+from tests.support import run_id_of
+
+pytestmark = [needs_browser, pytest.mark.slow]
+
+TOLD = """({
+  rows: [...document.querySelectorAll('#rows tr')].map(tr => tr.outerHTML),
+  foot: ['#count', '#newer', '#older'].map(s => document.querySelector(s)).map(
+    e => e.disabled ?? e.textContent),
+})"""
+
+
+@pytest.fixture
+def shelf(empty_repo):
+    """Return a repository with models of all kinds."""
+    whole_shelf(empty_repo)
+    return empty_repo
+
+
+def test_nothing_is_wrong_with_any_page(shelf, make_site):
+    site = make_site(shelf)
+    odd = next(p.stem for p in (site.path / "models").glob("fraud*.html"))
+    pages = ["models.html", "models/churn.html", "models/churn/v1.3.0.html", "lineage.html"]
+    pages += [f"models/{LONG[:100].rstrip('-')}.html", f"models/{odd}.html", "activity.html"]
+    pages += [f"runs/{run_id_of('churn-run-3')[:12]}.html", "index.html"]
+    wrong, _ = browse(site.path, pages, how="http", sizes=[390, 1280], themes=["light", "dark"])
+    assert wrong == []
+    for path in site.path.rglob("*.html"):
+        if path.relative_to(site.path).as_posix() not in pages and "models" not in path.parts:
+            path.unlink()
+    for path in (site.path / "models").glob("a-model*/*.html"):
+        path.unlink()
+    assert invalid(site.path) == ""
+
+
+def test_the_log_is_chosen_from(repo, make_site):
+    many, other = Shelf("churn"), Shelf("fraud <b>", name="fraud <b>")
+    for n in range(130):
+        many.register(f"v1.{n}.0")
+    for n in range(4):
+        many.journal.assign(
+            ("production", "staging")[n % 2],
+            f"v1.{n}.0",
+            via="promote",
+            by="Grace Hopper <grace@example.com>",
+            reason="</script><b>& more",
+        )
+    other.slug = other.journal.slug = "fraud"
+    other.register("v1.0.0")
+    write_shelves(repo, many, other)
+    site = make_site(repo)
+    views = [
+        "activity.html",
+        "activity.html#nothing=x&page=0",
+        "activity.html#stage=production&by=Grace+Hopper",
+        "activity.html#model=fraud+%3Cb%3E",
+        "activity.html#page=2",
+        "activity.html#page=99&model=nobody",
+        "activity.html#stage=staging&model=fraud+%3Cb%3E",
+    ]
+    wrong, told = browse(site.path, views, how="file", script=TOLD)
+    assert wrong == []
+    plain, same, production, fraud, second, last, none = (each["rows"] for each in told)
+    assert plain == same
+    assert len(plain) == 100
+    # What a script draws is what stands in the page without one.
+    assert [normal(each) for each in production] == [
+        normal(each) for each in plain if ">production<" in each
+    ]
+    assert len(production) == 2
+    assert len(fraud) == 1
+    assert "fraud &lt;b&gt;" in fraud[0]
+    assert len(second) == len(last) == 35
+    assert second == last
+    assert "Nothing of this happened." in none[0]
+    assert [told[at]["foot"] for at in (1, 2, 4)] == [
+        ["the newest 100 of 135; all are in activity.json", True, False],
+        ["2 events (135 in all)", True, True],
+        ["101–135 of 135 events", False, True],
+    ]
+
+
+def normal(row):
+    """Return a row without the blanks that only a template leaves."""
+    return " ".join(row.split()).replace("> <", "><").replace("> ", ">").replace(" <", "<")
