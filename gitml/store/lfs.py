@@ -21,6 +21,8 @@ _AT_ONCE = 500
 """Objects named on one command line."""
 _ABSENT = "is not a git command"
 _WORDS = 300
+_NO_OBJECT = ("missing object", "does not exist on the server", "Object does not exist")
+"""What is said of one object by a server that speaks of objects at all."""
 _WIDE = 64
 """Digits of an object's id in a repository of SHA-256."""
 
@@ -63,6 +65,18 @@ def used_by_branches(repository: Repository, contents: Mapping[str, int]) -> set
         *("--all", "--indexed-objects"),
     )
     return {oids[oid] for oid in listed.decode("ascii").split() if oid in oids}
+
+
+def answers(repository: Repository, remote: str, commit: str) -> str | None:
+    """Ask git-lfs for a content that nobody has; return why it does not work there, or None.
+
+    ``commit`` has the pointer to it.
+    """
+    try:
+        download(repository, remote, commit)
+    except RemoteError as error:
+        return None if any(word in error.message for word in _NO_OBJECT) else error.message
+    return None
 
 
 def download(repository: Repository, remote: str, commit: str) -> None:

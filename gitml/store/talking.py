@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from gitml.errors import UnreachableError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gitml.store.git import Repository
 
 NEVER_ASK = {
@@ -29,12 +31,15 @@ _GRACE = 2.0
 """Seconds in which git puts its locks away when it is told to end."""
 
 
-def talk(repository: Repository, *args: str) -> tuple[int, bytes, bytes]:
+def talk(
+    repository: Repository, *args: str, env: Mapping[str, str] | None = None
+) -> tuple[int, bytes, bytes]:
     """Run git to its end; return its exit code, stdout and stderr.
 
     Raises `UnreachableError` when `Repository.patience` has run out.
     """
-    process = repository.start(*args, stdin=subprocess.DEVNULL, env=NEVER_ASK, alone=True)
+    said = {**NEVER_ASK, **(env or {})}
+    process = repository.start(*args, stdin=subprocess.DEVNULL, env=said, alone=True)
     left = None if repository.patience is None else repository.patience - time.monotonic()
     try:
         out, err = process.communicate(timeout=None if left is None else max(left, 0.1))
