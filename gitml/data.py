@@ -56,7 +56,7 @@ def write_csv(stream: TextIO, heads: Sequence[str], rows: Iterable[Sequence[Json
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow([_csv_value(head) for head in heads])
     for row in rows:
-        writer.writerow([_csv_value(value) for value in row])
+        writer.writerow([v if type(v) in _PLAIN else _csv_value(v) for v in row])
 
 
 def _csv_value(value: Json) -> Json:

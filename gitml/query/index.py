@@ -27,7 +27,7 @@ from gitml.errors import (
 from gitml.names import did_you_mean, visible
 from gitml.query import find, guard, where
 from gitml.query.goals import default_goal
-from gitml.query.rows import from_row, storable
+from gitml.query.rows import read_runs, storable
 from gitml.query.schema import TABLES, VERSION, VIEWS
 from gitml.query.summaries import doubtful, experiments, key_numbers, keys, state, tombstones
 from gitml.query.update import update
@@ -212,7 +212,7 @@ class Index:
         experiment that does not exist.
         """
         numbers = self._matching(where, experiment, status, order_by, limit, deleted, count=False)
-        return self._load("n", numbers)
+        return read_runs(self._db, "n", numbers)
 
     @_reads
     def count(
@@ -302,12 +302,7 @@ class Index:
     @_reads
     def load(self, ids: Sequence[str]) -> list[Run]:
         """Return the runs of these ids that there are, in their order, removed ones too."""
-        return self._load("id", ids)
-
-    def _load(self, column: str, values: Sequence[str | int]) -> list[Run]:
-        query = f"SELECT json, experiment FROM run JOIN document USING (n) WHERE {column} = ?"  # noqa: S608
-        rows = (self._db.execute(query, (value,)).fetchone() for value in values)
-        return [from_row(*row) for row in rows if row is not None]
+        return read_runs(self._db, "id", ids)
 
     @_reads
     def find(self, text: str, *, experiment: str | None = None) -> Run:

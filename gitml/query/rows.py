@@ -11,7 +11,9 @@ from gitml.query.schema import HEAD
 from gitml.records import compact
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from gitml.query.index import Connection
 
 Cell: TypeAlias = str | int | float | None
 Row: TypeAlias = dict[str, Any]
@@ -165,3 +167,19 @@ def from_row(text: str, experiment: str) -> Run:
         conflict=tuple(conflict),
         extra=extra,
     )
+
+
+_AT_ONCE = 500
+"""Runs that one query reads."""
+
+
+def read_runs(db: Connection, column: str, values: Sequence[str | int]) -> list[Run]:
+    """Return the runs whose ``n`` or ``id`` is among ``values``, in their order."""
+    found: dict[str | int, Run] = {}
+    for at in range(0, len(values), _AT_ONCE):
+        some = values[at : at + _AT_ONCE]
+        marks = ", ".join("?" * len(some))
+        columns = f"{column}, json, experiment FROM run JOIN document USING (n)"
+        query = f"SELECT {columns} WHERE {column} IN ({marks})"
+        found |= {key: from_row(*row) for key, *row in db.execute(query, some)}
+    return [found[value] for value in values if value in found]
