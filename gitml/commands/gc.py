@@ -12,7 +12,6 @@ from gitml.names import plural, visible
 
 if TYPE_CHECKING:
     from gitml.commands.options import Session
-    from gitml.query.index import Index
     from gitml.sharing.freeing import Freed
     from gitml.store.git import Repository
     from gitml.store.health import GcReport
@@ -48,13 +47,14 @@ def gc(session: Session, *, dry_run: bool, keep_days: int, as_json: bool) -> Non
     only copy is never removed, nor one that a branch uses. gitml artifacts get
     brings them back. A dry run goes by what git-lfs was sent, without asking a server.
     """
+    from gitml.sharing.naming import named_large
     from gitml.store.health import collect
     from gitml.store.ledger import collect_garbage
     from gitml.tracking.identity import who
 
     store = session.store()
     with session.index() as index:
-        named = _named(index, store)
+        named = named_large(index, store)
     report = collect(store, here=who(), now=session.now, named=named, dry_run=dry_run)
     freed = _free(session, store, keep_days=keep_days, dry_run=dry_run)
     if not dry_run:
@@ -91,26 +91,6 @@ def _free(session: Session, store: Repository, *, keep_days: int, dry_run: bool)
             dry_run=dry_run,
             progress=report,
         )
-
-
-def _named(index: Index, store: Repository) -> set[str] | None:
-    """Return what runs and models name of the large contents; None if that is not known for sure.
-
-    Contents are given up only where a purge is the reason: without one, and while
-    some run or version cannot be read, nothing is.
-    """
-    from gitml.registry.packing import named_contents
-
-    if not index.tombstones() or index.quarantined():
-        return None
-    packages = named_contents(store)
-    if packages is None:
-        return None
-    _, rows = index.sql("SELECT DISTINCT sha256 FROM artifacts WHERE store = 'lfs'")
-    named = {str(row[0]) for row in rows}
-    for run in index.search(where="deleted"):
-        named |= {str(a.sha256) for a in run.artifacts.values() if a.store == "lfs"}
-    return named | packages
 
 
 def _tell(session: Session, report: GcReport, freed: Freed, *, dry_run: bool) -> None:

@@ -55,3 +55,5 @@ def purge(session: Session, *, run: str, yes: bool, reason: str | None, as_json:
         return
     session.screen.line(f"Purged {found.name}  id {found.id[:8]}")
     session.say("  Its bytes are still in git's history, here and wherever it was pushed to.")
+    if any(artifact.store == "lfs" for artifact in found.artifacts.values()):
+        session.say("  Large files stay where they were sent to; gitml gc removes them here.")

@@ -34,10 +34,22 @@ def run_push(session: Session, there: Where, store: Repository, *, dry_run: bool
             by=author(store),
             now=session.now,
             settings=read_settings(store.work_tree),
+            named=_named(session, there, store),
             dry_run=dry_run,
             progress=bar("Pushing"),
             moved=bar("Large files", sized=True),
         )
+
+
+def _named(session: Session, there: Where, store: Repository) -> set[str] | None:
+    """Return the large files that may go: those of purged runs stay where they are."""
+    from gitml.sharing.large import waiting
+    from gitml.sharing.naming import named_large
+
+    if not waiting(store, there):
+        return None
+    with session.index(store) as index:
+        return named_large(index, store)
 
 
 def bring_artifacts(

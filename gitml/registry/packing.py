@@ -20,8 +20,11 @@ from gitml.registry.package import (
 )
 from gitml.registry.state import read_registry
 from gitml.registry.versionfile import load_version
-from gitml.reproduce.artifacts import Contents
+from gitml.reproduce.artifacts import Contents, is_here
+from gitml.sharing.fetching import fetch_large
 from gitml.store.artifacts import INCOMING, INLINE_LIMIT, keep_large, kept_path, lfs_path
+from gitml.store.remote import registry_remote
+from gitml.store.transfer import Content
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -169,6 +172,13 @@ def _artifact_members(
                 f"{visible(artifact.path, 80)} was recorded by its address and not copied.",
                 hint="get it and name the files with --path",
             )
+    away = [
+        Content(sha256=a.sha256 or "", size=a.size or 0, name=a.path)
+        for a in artifacts
+        if a.store == "lfs" and not is_here(repository, a)
+    ]
+    if away:  # gitml gc has freed it, or the run was made elsewhere
+        fetch_large(repository, away, remote=registry_remote(repository))
     contents = Contents(repository, run, artifacts)
     return [_artifact_member(contents, a, prefix) for a in artifacts]
 

@@ -21,7 +21,7 @@ from gitml.store.remote import asked_branch, listed, protected_branch
 from gitml.store.shared import PATTERNS, fetch_registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from gitml.store.git import Repository
     from gitml.tracking.settings import Settings
@@ -51,23 +51,26 @@ class Pull:
     """Slugs of models of which something new came."""
 
 
-def push(
+def push(  # noqa: PLR0913 - what a push may be told
     repository: Repository,
     there: Where,
     *,
     by: str,
     now: int,
     settings: Settings,
+    named: Collection[str] | None = None,
     dry_run: bool = False,
     progress: Progress | None = None,
     moved: Progress | None = None,
 ) -> Push:
     """Send what the remote lacks; ``moved`` is told of the bytes of large files.
 
+    Of large files only those go that are ``named``, unless it is None.
+
     Raises `RemoteError`, `BeatenError`; what arrived by then stays there, and the
     next push sends the rest.
     """
-    large = send_large(repository, there, settings, dry_run=dry_run, progress=moved)
+    large = send_large(repository, there, settings, only=named, dry_run=dry_run, progress=moved)
     refs = listed_for(repository, there, MODELS, UNPUBLISHED)
     runs = push_runs(
         repository,

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitml.errors import GitmlError, NotFoundError
-from gitml.names import plural, tmp_ref, visible
+from gitml.names import plural, tmp_ref
 from gitml.sharing.large import note, place_name
 from gitml.store import lfs
 from gitml.store.artifacts import here, keep_fetched, pointer
 from gitml.store.bucket import open_bucket
 from gitml.store.git import RefUpdate
-from gitml.store.transfer import Content, bring
+from gitml.store.hosts import said
+from gitml.store.pulling import where
+from gitml.store.transfer import Content, bring, is_sha256
 from gitml.tracking.settings import artifacts_remote
 
 if TYPE_CHECKING:
@@ -41,13 +43,13 @@ class Fetched:
 
 
 def large_files(runs: Iterable[Run]) -> list[Content]:
-    """Return the large files of runs, each content once."""
+    """Return the large files of runs, each content once; what names none is left out."""
     found: dict[str, Content] = {}
     for run in runs:
         for path, artifact in sorted(run.artifacts.items()):
-            if artifact.store == "lfs" and artifact.sha256 and artifact.size is not None:
-                content = Content(sha256=artifact.sha256, size=artifact.size, name=path)
-                found.setdefault(artifact.sha256, content)
+            sha256, size = artifact.sha256 or "", artifact.size
+            if artifact.store == "lfs" and is_sha256(sha256) and size is not None:
+                found.setdefault(sha256, Content(sha256=sha256, size=size, name=path))
     return list(found.values())
 
 
@@ -118,15 +120,16 @@ def _from_lfs(repository: Repository, remote: str, wanted: Sequence[Content]) ->
         came = [
             content for content in wanted if keep_fetched(repository, content.sha256, content.size)
         ]
-        note(repository, place_name(None, remote), [content.sha256 for content in came])
+        place = place_name(None, where(repository, remote).name)
+        note(repository, place, [content.sha256 for content in came])
 
 
 def _nowhere(left: Sequence[Content], bucket: str | None, remote: str | None) -> NotFoundError:
-    places = [visible(place, 80) for place in (bucket, remote) if place is not None]
+    places = [said(place) for place in (bucket, remote) if place is not None]
     what = left[0].title if len(left) == 1 else f"{plural(len(left), 'large file')}"
     verb = "is" if len(left) == 1 else "are"
-    where = "".join(f", nor at {place}" for place in places)
+    nor = "".join(f", nor at {place}" for place in places)
     return NotFoundError(
-        f"The content of {what} {verb} not on this machine{where}.",
+        f"The content of {what} {verb} not on this machine{nor}.",
         hint="it is where the run was made: gitml push sends it from there",
     )

@@ -14,6 +14,7 @@ import functools
 import hashlib
 import os
 import random
+import re
 import secrets
 import threading
 import time
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
 AT_ONCE = 4
 """Files that travel at the same time."""
 TRIES = 6
@@ -59,10 +62,20 @@ class Content:
     name: str = ""
     """The path of an artifact or file that has it, for messages."""
 
+    def __post_init__(self) -> None:
+        """Raise `DamagedError` for what is no digest: it comes from runs, and names files."""
+        if not is_sha256(self.sha256):
+            raise DamagedError(f"The digest of {visible(self.name, 80)} is not one.")
+
     @property
     def title(self) -> str:
         """What it is called in a message."""
         return visible(self.name, 80) if self.name else f"sha256:{self.sha256[:12]}"
+
+
+def is_sha256(text: str) -> bool:
+    """Say whether a text is a SHA-256 in hex, as it is stored."""
+    return _SHA256.fullmatch(text) is not None
 
 
 class StoppedError(InterruptedError):

@@ -11,10 +11,12 @@ import sys
 
 import pytest
 
+from gitml.model import Artifact
 from gitml.names import TMP
 from gitml.store.artifacts import here, kept_path, lfs_path, pointer
 from gitml.store.bucket import key_of
 from gitml.store.git import open_repository
+from tests.support import make_run
 
 SIZE = 1_200_000
 
@@ -292,6 +294,58 @@ def test_a_version_travels_by_the_share(ada, share, hub, git, invoke):
     assert len([p for p in share.rglob("*") if p.is_file()]) == 1
     ada("model", "publish", "churn")
     assert len([p for p in share.rglob("*") if p.is_file()]) == 2
+
+
+def test_a_run_whose_files_were_freed_is_registered_all_the_same(ada, share):
+    sha256 = log(ada, "one")
+    ada("push")
+    ada("gc", "--keep-days", "0")
+    ada("register", "churn", "--run", "one")
+    assert is_here(ada, sha256)
+    ada("model", "pull", "churn@1", "-o", "got")
+
+
+def test_large_files_of_a_purged_run_are_not_sent(ada, share):
+    log(ada, "one")
+    kept_ = log(ada, "two")
+    answer = ada("purge", "one", "--yes")
+    assert "Large files stay where they were sent to" in answer.err
+    assert "files      1 large file, 1.2 MB" in ada("push").out
+    assert [p.name for p in share.rglob("*") if p.is_file()] == [kept_]
+
+
+def test_a_digest_that_is_a_path_leads_nowhere(ada, share, tmp_path):
+    evil = "../../../../evil"
+    far = Artifact(path="model.bin", size=4, sha256=evil, store="lfs")
+    make_run(ada.path, "evil", artifacts=[far])
+    before = sorted(p for p in tmp_path.rglob("*evil*"))
+    assert "files      none" in ada("pull", "--with-artifacts").out
+    assert ada("artifacts", "get", "evil", code=8).out == ""
+    assert ada("artifacts", "status", "evil").code == 0
+    assert sorted(p for p in tmp_path.rglob("*evil*")) == before
+
+
+def test_two_processes_that_fetch_one_file_and_one_that_is_killed(ada, share, hub, git, invoke):
+    sha256 = log(ada, "one")
+    ada("push")
+    git(hub.parent, "clone", "--quiet", hub, "bob")
+    bob = within(hub.parent / "bob", invoke)
+    bob("pull")
+    begun = bob.path / ".git" / "gitml" / "incoming" / f"{sha256}.part"
+    begun.parent.mkdir(parents=True)
+    begun.write_bytes(random.Random("one").randbytes(SIZE)[:700_000])  # as a kill leaves it
+    command = [sys.executable, "-m", "gitml", "artifacts", "get", "one", "-o"]
+    several = [
+        subprocess.Popen([*command, f"out{n}"], cwd=bob.path, stderr=subprocess.PIPE)
+        for n in range(3)
+    ]
+    for n, process in enumerate(several):
+        _, err = process.communicate()
+        assert process.returncode == 0, err
+        content = (bob.path / f"out{n}" / "model.bin").read_bytes()
+        assert content == random.Random("one").randbytes(SIZE)
+    assert not begun.exists()
+    assert list((bob.path / ".git" / "gitml").rglob("*.part")) == []
 
 
 def test_credentials_and_packages_that_are_missing(ada, git, share):
