@@ -298,7 +298,7 @@ def _source(each: ShownVersion, before: ShownVersion | None) -> Iterator[Pair]:
     if before is not None and old and source.commit and old != source.commit:
         href = None if host is None else host.diff(old, source.commit)
         text = f"{old[:7]} … {source.commit[:7]}"
-        yield Pair(name=f"Since {before.name}", value=text, href=href, mono=True)
+        yield Pair(name=f"Changes since {before.name}", value=text, href=href, mono=True)
     if source.command:
         yield Pair(name="Command", value=" ".join(source.command), mono=True)
 
