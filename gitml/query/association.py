@@ -141,9 +141,9 @@ def _between(kinds: Sequence[Hashable], heights: Sequence[int]) -> tuple[int, fl
     for kind, height in zip(kinds, heights, strict=True):
         sums[kind] = sums.get(kind, 0) + height
     counts = Counter(kinds)
-    between = 0.0
-    for kind, total in sums.items():
-        between += total * total / counts[kind]
+    between = 0.0  # added up in one order, and not by sum(), which rounds otherwise than others do
+    for square in sorted(total * total / counts[kind] for kind, total in sums.items()):
+        between += square
     return len(sums), between
 
 
@@ -154,7 +154,7 @@ def _bend(places: Sequence[int], heights: Sequence[int], spread: int, value: flo
     """
     runs = len(places)
     groups, between = _between([(p + runs) * _GROUPS // (2 * runs) for p in places], heights)
-    share = between / spread
+    share = min(1.0, between / spread)
     if groups < 3 or (share - value * value) * (runs - 1) <= _exceeded(groups - 2):  # noqa: PLR2004
         return None
     return math.sqrt(share)

@@ -148,6 +148,8 @@ def _bar(found: Association) -> Bar:
         runs=found.runs,
         left=round(50 - 50 * size if found.value < 0 else 50.0, 2),
         width=round(50 * size, 2),
+        bend=round(50 * (found.bend or 0), 2),
+        bent="" if found.bend is None else f"{found.bend:.2f}",
         marks=tuple(round(mark, 2) for mark in marks),
         tone="chance" if size <= found.chance else direction,
     )

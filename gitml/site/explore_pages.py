@@ -71,6 +71,10 @@ class Bar:
     """Where the bar begins, in hundredths; 50 is no association."""
     width: float
     """How long it is."""
+    bend: float
+    """How long the hollow bar is, where the metric goes up and down; 0 where it does not."""
+    bent: str
+    """The same as text, nothing where it does not."""
     marks: tuple[float, ...]
     """Where chance alone ends, at one or at both sides."""
     tone: str

@@ -95,14 +95,15 @@ gitml.explored = (function () {
     place.replaceChildren(element('div', { class: 'card' }, element('header', {}, element('h3', { title: answer.metric }, 'with ', element('code', {}, answer.metric))), element('div', { class: 'scroll' }, table), left ? element('p', { class: 'under out' }, left) : null), ...(listed.length < answer.found.length ? [element('p', { class: 'more' }, more)] : []));
   }
   function row(each, pick) {
-    const size = Math.abs(each.value), signed = each.method === gitml.association.RANK, within = size <= each.chance;
+    const size = Math.abs(each.value), signed = each.method === gitml.association.RANK, within = size <= each.chance, bent = each.bend === null ? null : element('u', {});
+    if (bent) bent.style.width = 50 * each.bend + '%';
     const bar = element('i', {}), marks = (signed ? [1, -1] : [1]).map(sign => { const mark = element('b', {}); mark.style.left = 50 + sign * 50 * each.chance + '%'; return mark; });
     bar.style.left = (each.value < 0 ? 50 - 50 * size : 50) + '%';
     bar.style.width = 50 * size + '%';
     const name = element('button', { type: 'button', title: each.name + '\nShow it in the scatter' }, each.name);
     name.addEventListener('click', () => pick(each.name));
-    return element('tr', { class: within ? 'chance' : !signed ? 'size' : each.value < 0 ? 'down' : 'up' }, element('th', { scope: 'row' }, name), element('td', {}, element('span', { class: 'abar' }, bar, ...marks)),
-      element('td', { class: 'num' }, (signed ? (each.value < 0 ? '−' : '+') : '') + size.toFixed(2), within ? element('span', { class: 'sr' }, ' (within chance)') : null), element('td', { class: 'wide muted' }, each.method), element('td', { class: 'num' }, each.runs.toLocaleString('en-US')));
+    return element('tr', { class: (within ? 'chance' : !signed ? 'size' : each.value < 0 ? 'down' : 'up') + (bent ? ' bent' : '') }, element('th', { scope: 'row' }, name), element('td', {}, element('span', { class: 'abar' }, bent, bar, ...marks)),
+      element('td', { class: 'num' }, (signed ? (each.value < 0 ? '−' : '+') : '') + size.toFixed(2), within ? element('span', { class: 'sr' }, ' (within chance)') : null, bent ? element('small', {}, 'bent ' + each.bend.toFixed(2)) : null), element('td', { class: 'wide muted' }, each.method), element('td', { class: 'num' }, each.runs.toLocaleString('en-US')));
   }
   if ($('#axes')) {
     $('#axes').addEventListener('toggle', () => { if (sheetOf && $('#axes').open) listed(); });

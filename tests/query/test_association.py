@@ -6,6 +6,7 @@ import json
 import math
 import shutil
 import subprocess
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -64,12 +65,10 @@ def test_case(scripted, nth):
     assert [(a.name, a.method, a.runs) for a in answer.found] == expected
     for found, wanted in zip(answer.found, case["found"], strict=True):
         assert found.value == pytest.approx(wanted["value"], abs=1e-12)
+        assert found.bend == pytest.approx(wanted.get("bend"), abs=1e-12)
     assert [list(each) for each in answer.left_out] == case["left_out"]
     # The script finds the same, to the last bit.
-    same = [
-        {"name": a.name, "value": a.value, "method": a.method, "runs": a.runs, "chance": a.chance}
-        for a in answer.found
-    ]
+    same = [asdict(each) for each in answer.found]
     assert scripted[nth] == {"found": same, "leftOut": case["left_out"]}
 
 
@@ -106,6 +105,7 @@ def test_whatever_the_runs(columns):
         assert -1 <= found.value <= 1
         assert found.method == RANK or found.value >= 0
         assert 0 < found.chance < 1
+        assert found.bend is None or abs(found.value) < found.bend <= 1
 
 
 @settings(deadline=None)
