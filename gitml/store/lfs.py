@@ -41,6 +41,10 @@ def upload(repository: Repository, remote: str, contents: Iterable[str]) -> None
 
 def objects_of(repository: Repository, remote: str) -> Path | None:
     """Return the folder of the large files of a remote that is on this machine, else None."""
+    told = repository.config("lfs", "url") or repository.config(f'remote "{remote}"', "lfsurl")
+    top = repository.work_tree or repository.git_dir
+    if told or (top / ".lfsconfig").exists():
+        return None  # they are somewhere else
     url = repository.run("ls-remote", "--get-url", remote).decode("utf-8", "surrogateescape")
     path = Path(unquote(url.strip().removeprefix("file://")))
     for place in (path / ".git", path):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import random
 import resource
 import shutil
 import subprocess
 import sys
+import threading
+from typing import ClassVar
 
 import pytest
 
@@ -252,6 +255,83 @@ def test_gc_asks_git_lfs_where_there_is_no_bucket(ada, hub, git):
     copies(ada, fourth)[0].unlink()
     ada("push")
     assert (hub / "lfs" / "objects" / fourth[:2] / fourth[2:4] / fourth).exists()
+
+
+class Server(http.server.BaseHTTPRequestHandler):
+    """As much of a git-lfs server as it takes: the batch API, objects in memory."""
+
+    objects: ClassVar[dict[str, bytes]] = {}
+    taken: ClassVar[list[str]] = []
+
+    def do_POST(self):
+        asked = json.loads(self.body())
+        if not self.path.endswith("/objects/batch"):
+            self.answer(404, b"{}")
+            return
+        way = asked["operation"]
+        told = []
+        for each in asked["objects"]:
+            has = each["oid"] in self.objects
+            href = f"http://{self.headers['Host']}/{each['oid']}"
+            if way == "download" and not has:
+                told.append({**each, "error": {"code": 404, "message": "not there"}})
+            else:
+                actions = {} if way == "upload" and has else {way: {"href": href}}
+                told.append({**each, "actions": actions})
+        self.answer(200, json.dumps({"transfer": "basic", "objects": told}).encode())
+
+    def do_PUT(self):
+        self.objects[self.path[1:]] = self.body()
+        self.taken.append(self.path[1:])
+        self.answer(200, b"")
+
+    def do_GET(self):
+        self.answer(200, self.objects[self.path[1:]])
+
+    def body(self):
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        parts = []
+        while size := int(self.rfile.readline(), 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        return b"".join(parts)
+
+    def answer(self, code, body):
+        self.send_response(code)
+        self.send_header("Content-Type", "application/vnd.git-lfs+json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_gc_asks_a_git_lfs_server(ada, git):
+    if shutil.which("git-lfs") is None:
+        pytest.skip("git-lfs is not installed")
+    Server.objects.clear()
+    (ada.path / ".gitml" / "config.yaml").unlink()
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        git(ada.path, "config", "lfs.url", f"http://127.0.0.1:{server.server_port}")
+        sha256 = [log(ada, name) for name in ("safe", "lost")]
+        ada("push")
+        del Server.objects[sha256[1]]
+        Server.taken.clear()
+        assert "Would remove 2 large files" in ada("gc", "--keep-days", "0", "--dry-run").out
+        assert Server.taken == []
+        # What it has lost it is given again before the copy here goes.
+        assert "Removed 2 large files" in ada("gc", "--keep-days", "0").out
+        assert Server.taken == [sha256[1]]
+        ada("artifacts", "get", "lost", "model.bin", "-o", "out")
+        server.shutdown()
+    content = (ada.path / "out" / "model.bin").read_bytes()
+    assert content == random.Random("lost").randbytes(SIZE)
+    answer = ada("gc", "--keep-days", "0", code=9)
+    assert "No large file was removed" in answer.err
+    assert is_here(ada, sha256[1])
 
 
 def test_a_full_disk_leaves_nothing_half_written(ada, share, hub, git, invoke):
