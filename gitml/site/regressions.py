@@ -71,7 +71,7 @@ def regressions(site: Site) -> Regressions:
         recovered=lines.many(back),
         improved=lines.many(better),
         unsaid=sum(max(len(listed) - _LINES, 0) for listed in (more, back, better)),
-        left_out=f"{plural(unused, 'more metric')} of fewer runs" if unused else "",
+        left_out=plural(unused, "more metric") if unused else "",
     )
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _COMMITTER = re.compile(rb"committer .*> (-?\d{1,12}) [+-]\d{4}")
+_FIRST, _LAST = -62_135_596_800, 253_402_300_799
+"""The seconds of the years 1 to 9999; git takes others too."""
 _LIMIT = 1 << 20
 """Bytes of a commit, beyond which it is not read."""
 
@@ -56,7 +58,7 @@ def _found(asked: Sequence[str], objects: Iterable[Object | None]) -> dict[str, 
 def _parsed(data: bytes) -> Commit | None:
     head = data.partition(b"\n\n")[0]
     made = _COMMITTER.search(head)
-    if made is None:
+    if made is None or not _FIRST <= int(made[1]) <= _LAST:
         return None
     lines = head.split(b"\n")
     parents = [line[7:].decode("ascii", "replace") for line in lines if line[:7] == b"parent "]

@@ -70,6 +70,9 @@ def test_commits_are_in_the_order_of_their_dates_and_after_their_parents(repo, g
     commits = read_commits(store, [*made, "f" * 40, blob, "HEAD", "a\nb"])
     large = git(repo, "hash-object", "-w", "--stdin", input="x" * (1 << 21)).strip()
     assert read_commits(store, [*made, large]) == commits
+    text = git(repo, "cat-file", "commit", first).replace(f" {START // 1000} ", " 999999999999 ")
+    odd = git(repo, "hash-object", "-w", "-t", "commit", "--literally", "--stdin", input=text)
+    assert read_commits(store, [odd.strip()]) == {}
     store.close()
     assert commits == {
         first: Commit(START, ()),
