@@ -186,7 +186,12 @@ def figure(document: Json) -> Json | None:
     if not isinstance(document, dict) or not isinstance(document.get("data"), list):
         return None
     layout = document.get("layout", {})
-    traces = document["data"]
+    # WebGL is not for pages that forbid what it compiles; the same is drawn without it.
+    drawn = {"scattergl": "scatter", "heatmapgl": "heatmap"}
+    traces = [
+        {**t, "type": drawn[t["type"]]} if isinstance(t, dict) and t.get("type") in drawn else t
+        for t in document["data"]
+    ]
     known = all(isinstance(t, dict) and t.get("type", "scatter") in _TRACES for t in traces)
     if not isinstance(layout, dict) or not traces or not known:
         return None

@@ -161,7 +161,7 @@ TABS: tuple[tuple[str, str, Callable[[Gathered], bool]], ...] = (
     ("Overview", urls.OVERVIEW, lambda _: True),
     ("Runs", urls.RUNS, lambda _: True),
     ("Explore", urls.EXPLORE, lambda gathered: gathered.has_values),
-    ("Compare", urls.COMPARE, lambda _: True),
+    ("Compare", urls.COMPARE, lambda gathered: len(gathered.runs) > 1),
     ("Regressions", urls.REGRESSIONS, lambda gathered: comparable(gathered.runs)),
     ("Models", urls.MODELS, lambda gathered: bool(gathered.registered.models)),
     ("Lineage", urls.LINEAGE, lambda gathered: gathered.registered.drawable),

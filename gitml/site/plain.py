@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from gitml import __version__
 from gitml.names import plural
@@ -30,6 +32,10 @@ def outputs(site: Site) -> Iterator[Output]:
 
 def _page(site: Site, name: str) -> bytes:
     frame = site.frames.frame(PAGES[name].address, _TITLES[name], dated=False)
+    if name == "missing" and frame.base_url:  # a host answers with it from any folder
+        root = urlsplit(frame.base_url).path
+        tabs = tuple(replace(tab, href=root + tab.href) for tab in frame.tabs)
+        frame = replace(frame, root=root, tabs=tabs)
     facts = _facts(site.options) if name == "about" else ()
     return site.page(name, Note(frame=frame, facts=facts))
 

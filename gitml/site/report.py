@@ -197,11 +197,12 @@ def _groups(charts: Sequence[MetricChart]) -> tuple[ChartGroup, ...]:
     for chart in charts:
         head, slash, _ = chart.name.partition("/")
         grouped.setdefault(head if slash else "", []).append(chart)
-    groups, shown_so_far = [], 0
+    groups, left = [], OPEN
     for name, members in grouped.items():
-        folded = shown_so_far > 0 and shown_so_far + len(members) > OPEN
-        shown_so_far += 0 if folded else len(members)
-        groups.append(ChartGroup(name=name, charts=tuple(members), folded=folded))
+        for folded, part in ((False, members[:left]), (True, members[left:])):
+            if part:
+                groups.append(ChartGroup(name=name, charts=tuple(part), folded=folded))
+        left -= min(left, len(members))
     return tuple(groups)
 
 

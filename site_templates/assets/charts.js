@@ -58,5 +58,20 @@ gitml.charts = (function () {
     elements.forEach(element => watch.observe(element));
     return () => seen.forEach(draw);
   }
+  // Paper is white, and narrower than a screen: two charts beside each other.
+  const PAPER = 330;
+  let theme;
+  const sized = layout => document.querySelectorAll('.chart.drawn').forEach(chart => Plotly.relayout(chart, layout));
+  addEventListener('beforeprint', () => {
+    theme = document.documentElement.dataset.theme;
+    document.documentElement.dataset.theme = 'light';
+    gitml.painters.forEach(paint => paint());
+    sized({ autosize: false, width: PAPER });
+  });
+  addEventListener('afterprint', () => {
+    if (theme) document.documentElement.dataset.theme = theme; else delete document.documentElement.dataset.theme;
+    sized({ autosize: true, width: null });
+    gitml.painters.forEach(paint => paint());
+  });
   return { CONFIG, curves, layout, lazily, plot, smooth };
 })();

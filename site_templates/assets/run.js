@@ -6,7 +6,7 @@
   const own = gitml.taken.get('runs/' + key) || [...gitml.taken.values()][0];
   const charts = $$('.chart[data-metric]');
   if (!own) return;
-  const view = { x: 'step', log: false, smoothing: 0, other: '', only: false };
+  const view = { x: 'step', log: false, smoothing: 0, other: '', only: false, find: '' };
   let other = null;
   const seriesOf = data => new Map(Object.entries(data.series));
   const mine = seriesOf(own), ownKey = own.run.id.slice(0, 12);
@@ -91,10 +91,24 @@
   }
 
   function save() {
-    gitml.writeHash([['x', view.x === 'step' ? '' : view.x], ['log', view.log ? 1 : ''], ['sm', view.smoothing || ''], ['with', view.other], ['only', view.only ? 1 : '']]);
+    gitml.writeHash([['x', view.x === 'step' ? '' : view.x], ['log', view.log ? 1 : ''], ['sm', view.smoothing || ''], ['with', view.other], ['only', view.only ? 1 : ''], ['m', view.find]]);
+  }
+  // Charts of a name; groups that were folded open for what is found in them.
+  function found() {
+    if (!$('#find')) return;
+    const word = view.find.trim().toLowerCase();
+    if ($('#find').value.trim().toLowerCase() !== word) $('#find').value = view.find;
+    for (const chart of charts) chart.closest('figure').hidden = !chart.dataset.metric.toLowerCase().includes(word);
+    for (const group of $$('.cols .charts:not(.files)')) {
+      const empty = ![...group.children].some(figure => !figure.hidden), fold = group.closest('details');
+      if (fold) { fold.hidden = empty; if (word && !empty) fold.open = true; } else group.hidden = empty;
+      const head = group.previousElementSibling;
+      if (head && head.matches('h3.above')) head.hidden = empty;
+    }
   }
   function show() {
     $('#only').checked = view.only;
+    found();
     if (!$('#log')) return;
     $$('.seg button').forEach(button => button.setAttribute('aria-pressed', String(button.dataset.x === view.x)));
     $('#log').checked = view.log;
@@ -107,6 +121,7 @@
     view.log = hash.get('log') === '1';
     view.smoothing = Math.min(0.98, Math.max(0, parseFloat(hash.get('sm')) || 0));
     view.only = hash.get('only') === '1';
+    view.find = $('#find') ? hash.get('m') || '' : '';
     show();
     if ((hash.get('with') || '') !== view.other) overlay(hash.get('with') || '', true);
     else redraw();
@@ -116,6 +131,7 @@
     $('#log').addEventListener('change', event => { view.log = event.target.checked; save(); redraw(); });
     $('#sm').addEventListener('input', event => { view.smoothing = Number(event.target.value); show(); save(); redraw(); });
   }
+  if ($('#find')) $('#find').addEventListener('input', event => { view.find = event.target.value; found(); save(); });
   $('#only').addEventListener('change', event => { view.only = event.target.checked; save(); legend(); });
   $$('[data-with]').forEach(button => button.addEventListener('click', () => overlay(view.other === button.dataset.with ? '' : button.dataset.with)));
   $('#with').addEventListener('focus', offer);

@@ -104,7 +104,7 @@ def test_pictures_are_told_by_their_bytes(data, kind):
         {"data": {}},
         {"data": []},
         {"data": ["x"]},
-        {"data": [{"type": "scattergl"}]},
+        {"data": [{"type": "scatter3d"}]},
         {"data": [{"type": "scattermapbox"}]},
         {"data": [{"type": "image", "source": "https://evil.example/x.png"}]},
         {"data": [{}], "layout": []},
@@ -112,3 +112,10 @@ def test_pictures_are_told_by_their_bytes(data, kind):
 )
 def test_what_is_no_figure_is_not_drawn(document):
     assert figure(document) is None
+
+
+def test_what_takes_webgl_is_drawn_without_it():
+    assert figure({"data": [{"type": "scattergl", "x": [1]}]}) == {
+        "data": [{"type": "scatter", "x": [1]}],
+        "layout": {},
+    }
