@@ -86,12 +86,14 @@ def clone(  # noqa: PLR0913 - what git clone may be told, and whose large files 
     ):
         store = open_repository(part)
         try:
-            done = pull(store, remote_of(store, "origin"))
+            there = remote_of(store, "origin")
+            done = pull(store, there)
         finally:
             store.close()
     document = sharing.pull_json(done)
     if not as_json:
         _tell(session, name, done, started)
+        sharing.tell_left(session, there, done)
     if with_artifacts:
         store = open_repository(place)
         try:

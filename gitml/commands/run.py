@@ -90,7 +90,7 @@ def run(  # noqa: PLR0913 - options that all may be given
         )
         try:
             first = _begin(session, recorder, before, place, request, words, parent=parent)
-            _start(child, recorder, place, words, chosen=(experiment, name, known))
+            _start(child, recorder, place, words, chosen=(experiment, name, known), wish=wish)
         except BaseException:
             recorder.abandon()
             raise
@@ -159,6 +159,7 @@ def _start(
     words: Sequence[str],
     *,
     chosen: tuple[str | None, str | None, str | None],
+    wish: bool | str,
 ) -> None:
     """Start the command, which finds the run in its environment."""
     experiment, name, known = chosen
@@ -172,6 +173,7 @@ def _start(
         **os.environ,
         "GITML_RUN_ID": recorder.id,
         "GITML_RUN_OPEN": ",".join(open_to_it),
+        "GITML_AUTOPUSH": wish if isinstance(wish, str) else str(int(wish)),
         "GITML_REPO": str((store.work_tree or store.git_dir).absolute()),
     }
     child.start(words, environment)

@@ -157,6 +157,12 @@ def tell_pull(session: Session, there: Where, done: Pull, started: float) -> Non
         screen.line(f"Pulled from {name} in {time.monotonic() - started:.2f} s.")
     elif not runs.rewound:
         screen.line(f"Nothing new on {name}.")
+    tell_left(session, there, done)
+
+
+def tell_left(session: Session, there: Where, done: Pull) -> None:
+    """Say what did not come, and what was mended."""
+    runs, name = done.runs, there.said
     for run_id, reason in runs.unreadable.items():
         session.say(f"The run {run_id[:12]} of {name} was left out: {reason}")
     for slug in runs.restored:

@@ -51,6 +51,12 @@ def test_a_run_that_could_not_be_pushed_is_safe_and_the_next_push_takes_it(
     assert invoke("push", cwd=repo).out.startswith("  runs       2 runs\n")
 
 
+def test_runs_that_the_command_begins_within_go_along(hub, repo, git, invoke):
+    program = "import gitml; gitml.start_run(); gitml.start_run(nested=True).end()"
+    answer = invoke("run", "--push", "--", sys.executable, "-c", program, cwd=repo)
+    assert (answer.code, there(git, hub)) == (0, 2), answer.err
+
+
 def test_run_pushes_and_its_exit_code_stays_that_of_the_command(hub, repo, git, invoke):
     failing = (sys.executable, "-c", "raise SystemExit(3)")
     assert invoke("run", "--push", "--", *failing, cwd=repo).code == 3
