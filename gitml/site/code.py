@@ -33,10 +33,16 @@ _WIDEST = 300
 _STARTS = 8
 """Processes: one, and one more behind each pair of which git could not read a file."""
 _TREE_LIMIT = 8 * 1024 * 1024
-# Attributes of this checkout would make it another text in another clone, and
-# files that are elsewhere are not worth a connection.
-_SETTINGS = ("core.quotePath=false", "core.bigFileThreshold=1m", "core.attributesFile=")
-_FIXED = ("-r", "-p", "-M", "--unified=3", "--no-color", "--no-ext-diff", "--no-textconv")
+# Attributes and settings of this checkout, and how many objects there are, would make it another
+# text in another clone; and files that are elsewhere are not worth a connection.
+_SETTINGS = (
+    *("core.quotePath=false", "core.bigFileThreshold=1m", "core.attributesFile="),
+    *("diff.suppressBlankEmpty=false", "diff.renameLimit=1000"),
+)
+_FIXED = (
+    *("-r", "-p", "-M", "--unified=3", "--full-index", "--diff-algorithm=myers"),
+    *("--indent-heuristic", "--no-color", "--no-ext-diff", "--no-textconv"),
+)
 _ENVIRONMENT = {"GIT_ATTR_NOSYSTEM": "1", "GIT_NO_LAZY_FETCH": "1"}
 _PAIR = re.compile(rb"[0-9a-f]{40,64} [0-9a-f]{40,64}\n?")
 _KINDS = {" ": "same", "+": "add", "-": "del", "@": "hunk"}
@@ -142,12 +148,15 @@ def _read(store: Repository, asked: Sequence[str]) -> Iterator[tuple[str, Differ
 def _printed(store: Repository, asked: Sequence[str]) -> Iterator[tuple[str, Difference]]:
     """Yield each two trees with what git prints of them, in order."""
     settings = [word for setting in _SETTINGS for word in ("-c", setting)]
+    # As if nothing were checked out: a work tree's .gitattributes are not the run's.
+    nowhere = str(store.git_dir)
+    env = {**_ENVIRONMENT, "GIT_WORK_TREE": nowhere, "GIT_INDEX_FILE": f"{nowhere}/no-index"}
     data = "".join(f"{both}\n" for both in asked).encode()
-    words = (*settings, "diff-tree", "--stdin", *_FIXED)
+    words = ("-C", nowhere, *settings, "diff-tree", "--stdin", *_FIXED)
     both = ""
     kept: list[bytes] = []
     total = 0
-    for line in store.lines(*words, data=data, env=_ENVIRONMENT):
+    for line in store.lines(*words, data=data, env=env):
         heading = _PAIR.fullmatch(line)  # no line of a patch looks like that
         if heading is None:
             total += len(line)

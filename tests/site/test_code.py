@@ -105,6 +105,23 @@ def test_sources_that_arrive_are_shown(repo, trees, git, make_site):
     assert "+lr = 0.2" in page_of(make_site(bare), 0)
 
 
+def test_the_same_text_in_every_clone(repo, trees, git, make_site, files_of):
+    commit, _, work, much = trees
+    runs_of(repo, commit, work, much)
+    bare = repo.parent / "bare"
+    git(repo, "clone", "--quiet", "--bare", repo, bare)
+    git(bare, "fetch", "--quiet", "origin", "refs/gitml/*:refs/gitml/*")
+    for setting in ("diff.noprefix true", "diff.context 1", "diff.algorithm patience"):
+        git(repo, "config", *setting.split())
+    git(repo, "config", "core.abbrev", "20")
+    (repo / ".gitattributes").write_text("*.py diff=python\n*.csv binary\n")
+    code_of = lambda site: {  # noqa: E731
+        name: data for name, data in files_of(site.path).items() if name.startswith("data/code/")
+    }
+    assert len(code_of(make_site(repo))) == 4
+    assert code_of(make_site(repo)) == code_of(make_site(bare, "other"))
+
+
 def test_one_process_for_all(repo, trees, git):
     commit, _, work, much = trees
     damaged = git(repo, "mktree", "--missing", input=f"100644 blob {'6' * 40}\ttrain.py\n").strip()

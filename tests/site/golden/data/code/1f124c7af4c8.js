@@ -1,0 +1,1 @@
+gitml.take("code/1f124c7af4c8",'{"schema": 1, "bytes": 207, "diff": "diff --git a/train.py b/train.py\\nindex 44c774514cffec3b39c36b73203caf09af7cdb0a..1b25e71c5f49d52687856b0dcc570599caa60869 100644\\n--- a/train.py\\n+++ b/train.py\\n@@ -1 +1,2 @@\\n-lr = 0.1\\n+lr = 0.3\\n+print(\'\x3cb>\')\\n"}');
