@@ -161,7 +161,7 @@ class _Keeper:
     def take(self, rows: Sequence[str]) -> None:
         """Take rows that follow those before, as many as there are in a segment."""
         if self._count > self._most:
-            values = [float(row[row.rindex(",") + 1 :]) for row in rows]
+            values = list(map(float, [row.rpartition(",")[2] for row in rows]))
             places = thinned(values, max(2, self._most * len(rows) // self._count))
             rows = [rows[at] for at in places]
         split = [row.rsplit(",", 3) for row in rows]
@@ -211,8 +211,9 @@ def thinned(values: Sequence[float], most: int) -> list[int]:
     kept = [0]
     for nth in range(slices):
         start, end = 1 + nth * (last - 1) // slices, 1 + (nth + 1) * (last - 1) // slices
-        part = [(v, at) for at, v in enumerate(values[start:end], start) if v == v]  # noqa: PLR0124
-        if part:
-            low, high = min(part)[1], max(part)[1]
-            kept += sorted({low, high})
+        part = values[start:end]
+        known = [v for v in part if v == v]  # noqa: PLR0124 - NaN is not
+        if known:
+            low, high = part.index(min(known)), part.index(max(known))
+            kept += [start + at for at in sorted({low, high})]
     return [*kept, last]
