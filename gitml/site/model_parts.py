@@ -180,7 +180,7 @@ class VersionChart:
     dots: tuple[Dot, ...]
     """The versions; of more than 120 those at even distances, and all that are in a stage."""
     low: str
-    """The smallest value."""
+    """The smallest value, nothing where all are one."""
     high: str
     """The greatest value."""
     first: str

@@ -195,8 +195,9 @@ def _version_row(
 
 
 def chart_of(shown: ShownModel) -> VersionChart | None:
-    """Return the metric that tells most over the versions, the first first."""
-    for metric in shown.metrics[:1]:
+    """Return the first metric that differs among versions, else the first that several have."""
+    drawn: list[tuple[str, list[tuple[ShownVersion, float]]]] = []
+    for metric in shown.metrics[:_METRICS]:
         points = [
             (each, each.run.metrics[metric].last)
             for each in reversed(shown.living)
@@ -205,8 +206,9 @@ def chart_of(shown: ShownModel) -> VersionChart | None:
             and math.isfinite(each.run.metrics[metric].last)
         ]
         if len(points) > 1:
-            return _chart(shown, metric, points)
-    return None
+            drawn.append((metric, points))
+    drawn.sort(key=lambda pair: len({value for _, value in pair[1]}) == 1)
+    return _chart(shown, *drawn[0]) if drawn else None
 
 
 def _chart(
@@ -234,7 +236,7 @@ def _chart(
         goal=shown.goal(metric),
         path="M" + "L".join(f"{dot.x:g} {dot.y:g}" for dot in dots),
         dots=tuple(dots),
-        low=number(low),
+        low=number(low) if low != high else "",
         high=number(high),
         first=first[0].name,
         last=end[0].name,

@@ -12,6 +12,7 @@ from gitml.errors import DamagedError
 from gitml.names import MODELS, TAGS, UNPUBLISHED
 from gitml.query.columns import leading_metrics
 from gitml.query.goals import default_goal
+from gitml.query.keys import full_name
 from gitml.registry.checks import journal
 from gitml.registry.checks.sight import gather as look
 from gitml.registry.references import latest
@@ -21,7 +22,7 @@ from gitml.site import redact, urls
 from gitml.tracking.settings import read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from gitml.model import Run
     from gitml.registry.checks.sight import Finding
@@ -70,7 +71,7 @@ class ShownModel:
     latest: ShownVersion | None
     """The version that ``@latest`` names."""
     metrics: tuple[str, ...]
-    """Names of metrics by how much they tell, those of the machine left out."""
+    """Names of metrics by how much they tell, those that gates look at first."""
     tip: str
     """A hash of all refs that tell of it."""
 
@@ -217,6 +218,7 @@ def _model(
         for version in reversed(shown.versions)
     ]
     runs = [each.run for each in versions if each.run is not None and not each.version.deleted]
+    asked = _asked(model, {name for run in runs for name in run.metrics})
     newest = latest(model)
     by_name = {each.name: each for each in versions}
     marks = (f"{MODELS}{model.slug}", f"{UNPUBLISHED}{model.slug}/")
@@ -229,9 +231,27 @@ def _model(
         versions=tuple(versions),
         by_name=by_name,
         latest=None if newest is None else by_name.get(newest.name),
-        metrics=tuple(n for n in leading_metrics(runs) if not n.startswith(_SYSTEM)),
+        metrics=tuple(n for n in leading_metrics(runs, asked) if not n.startswith(_SYSTEM)),
         tip=_hash(own),
     )
+
+
+def _asked(model: Model, names: Iterable[str]) -> list[str]:
+    """Return the metrics that gates looked at when something was promoted: those that count."""
+    gates = {gate for event in model.events for gate in _metric_gates(event.gates)}
+    known = {name: re.escape(full_name("metrics", name)) for name in sorted(names)}
+    return [
+        name
+        for name, full in known.items()
+        if any(re.search(rf"(?<![\w.]){full}(?![\w.])", gate) for gate in gates)
+    ]
+
+
+def _metric_gates(verdicts: Iterable[Verdict]) -> Iterator[str]:
+    for verdict in verdicts:
+        if verdict.kind == "metric":
+            yield verdict.gate
+        yield from _metric_gates(verdict.inner)
 
 
 def _sound(found: ModelVersion | DamagedError | None) -> ModelVersion | None:

@@ -118,7 +118,7 @@ def version_report(
         same_packages=len(packages) - len(new_packages),
         history=tuple(teller.history(shown, each.name)),
         tags=tuple(Pair(name=name, value=value) for name, value in sorted(labels.items())),
-        details=tuple(_details(site, shown, each)),
+        details=tuple(_details(site, shown, each, before)),
         source=tuple(_source(each, before)),
         commands=tuple(_commands(shown, each, before)),
         neighbours=(
@@ -262,7 +262,9 @@ def _how(column: Mapping[str, Json]) -> str:
     return "may be missing" if column.get("required") is False else ""
 
 
-def _details(site: Site, shown: ShownModel, each: ShownVersion) -> Iterator[Pair]:
+def _details(
+    site: Site, shown: ShownModel, each: ShownVersion, before: ShownVersion | None
+) -> Iterator[Pair]:
     facts, whole = each.version, each.whole
     yield Pair(name="Number", value=str(facts.number))
     if facts.digest:
@@ -279,6 +281,10 @@ def _details(site: Site, shown: ShownModel, each: ShownVersion) -> Iterator[Pair
         yield Pair(name="Experiment", value=whole.run.experiment)
     if each.run is not None and each.run.environment.python:
         yield Pair(name="Python", value=each.run.environment.python)
+    if whole is not None and whole.packages:
+        old = before.whole.packages if before is not None and before.whole else None
+        same = f", as in {before.name}" if before is not None and whole.packages == old else ""
+        yield Pair(name="Packages", value=f"{len(whole.packages):,}{same}")
 
 
 def _source(each: ShownVersion, before: ShownVersion | None) -> Iterator[Pair]:

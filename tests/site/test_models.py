@@ -11,6 +11,7 @@ from urllib.parse import unquote
 import pytest
 
 from gitml.query.index import open_index
+from gitml.registry.values import Verdict
 from gitml.site import urls
 from gitml.site.build import Sources, build
 from gitml.site.gather import Options
@@ -127,6 +128,7 @@ def test_a_version_is_compared_with_the_one_before_and_the_one_in_production(sit
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "<script>alert" not in page
     assert f'href="../../runs/{run_id_of("churn-run-5")[:12]}.html"' in page
+    assert "Packages 2, as in v1.3.0-rc.1" in text
     assert re.search(r"https://github\.com/acme/churn/compare/\w{40}\.\.\.\w{40}", page)
 
 
@@ -150,6 +152,20 @@ def test_a_run_and_the_overview_tell_of_models(site):
     assert len(ids) == len(set(ids)) == 60
     times = re.findall(r"<updated>([^<]+)</updated>", feed)[1:]
     assert times == sorted(times, reverse=True)
+
+
+def test_the_metric_that_gates_look_at_counts_most(repo, make_site):
+    shelf = Shelf("gated").register("v1.0.0").register("v1.1.0")
+    gate = Verdict(gate='metrics."val/loss" <= 0.3', kind="metric", answer="pass", **SAID)
+    both = Verdict(gate="any", kind="any", answer="pass", inner=(gate,), **SAID)
+    shelf.journal.assign("production", "v1.1.0", via="apply", gates=(both,))
+    write_shelves(repo, shelf)
+    site = make_site(repo)
+    assert "val/loss over versions lower is better" in seen(site.text("models/gated.html"))
+    assert "v1.1.0 val/loss 0.25" in seen(site.text("index.html"))
+
+
+SAID = {"got": "0.25", "expected": "<= 0.3"}
 
 
 def test_every_link_leads_somewhere(site):
