@@ -84,7 +84,7 @@ def _push(
     large = {a.sha256: a.size or 0 for a in run.artifacts.values() if a.store == "lfs" and a.sha256}
     repository.patience = time.monotonic() + seconds + sum(large.values()) / RATE
     if large:
-        send_large(repository, there, settings, only=large)
+        _send(repository, there, settings, large)
     refs = listed_for(repository, there)
     hot = run_ref(run.id) in refs
     done = push_runs(
@@ -103,6 +103,16 @@ def _push(
                 f"{visible(there.name, 80)} refuses {visible(ref, 120)}: {visible(reason, 200)}.",
                 hint=HOW_TO_REFUSED,
             )
+
+
+def _send(repository: Repository, there: Where, settings: Settings, large: dict[str, int]) -> None:
+    try:
+        send_large(repository, there, settings, only=large)
+    except RuntimeError as error:  # which an interpreter that exits says of any new thread
+        raise RemoteError(
+            "its large files cannot be sent while the program exits.",
+            hint="end the run in the program: with gitml.start_run(…) as run, or run.end()",
+        ) from error
 
 
 def _not_pushed(run: Run, error: GitmlError | OSError) -> RemoteError:

@@ -69,7 +69,11 @@ def test_a_shallow_clone_of_a_ci_job_has_all_and_builds_the_site(hub, git, invok
     answer = invoke("site", "build", "-o", "public", cwd=place)
     assert answer.code == 0, answer.err
     assert "two" in (place / "public" / "index.html").read_text(encoding="utf-8")
-    git(place, "fsck", "--strict")
+    (place / "train.py").write_text("print('in the job')\n")
+    answer = invoke("log", "--name", "in-the-job", "-m", "auc=1", "--push", cwd=place)
+    assert answer.code == 0, answer.err
+    for path in (place, hub):
+        git(path, "fsck", "--strict")
 
 
 def test_depth_is_of_the_code_and_runs_come_whole(hub, git, invoke, tmp_path):

@@ -37,8 +37,8 @@ def probe(repo, hub, git, invoke):
     return run
 
 
-def hook(hub, script):
-    place = hub / "hooks" / "update"
+def hook(hub, script, name="update"):
+    place = hub / "hooks" / name
     place.parent.mkdir(exist_ok=True)
     place.write_text(f"#!/bin/sh\n{script}\n")
     place.chmod(0o755)
@@ -57,10 +57,12 @@ def test_a_host_that_allows_all(probe, repo, invoke, git, hub):
     assert invoke("doctor", "--remote", "--verify", cwd=repo).code == 2
 
 
-@pytest.mark.parametrize("how", ["hook", "hidden"])
+@pytest.mark.parametrize("how", ["update", "pre-receive", "hidden"])
 def test_a_host_that_takes_branches_and_tags_alone(probe, repo, hub, git, how):
-    if how == "hook":
+    if how == "update":
         hook(hub, "case $1 in refs/heads/*|refs/tags/*) ;; *) exit 1;; esac")
+    elif how == "pre-receive":
+        hook(hub, "! grep -q ' refs/gitml/'", how)
     else:
         git(hub, "config", "receive.hideRefs", "refs/gitml")
     allowed, hints = probe()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -40,6 +41,31 @@ def test_a_run_is_pushed_with_its_code_and_nothing_of_others(hub, repo, git):
     assert there(git, hub) == {run.id}
     tree = gitml.get_run(run.id).source.tree
     assert f"refs/gitml/source/t-{tree}" in git(hub, "for-each-ref")
+
+
+@pytest.mark.skipif(not shutil.which("git-lfs"), reason="git-lfs is not installed")
+def test_its_large_files_go_along_and_no_others(hub, repo, invoke):
+    for name in ("mine", "other"):
+        (repo / f"{name}.bin").write_bytes(name.encode() * 500_000)
+    assert invoke("log", "--name", "other", "--artifact", "other.bin", cwd=repo).code == 0
+    with gitml.start_run(push=True) as run:
+        run.log_artifact("mine.bin")
+    stored = [path for path in (hub / "lfs" / "objects").rglob("*") if path.is_file()]
+    assert [path.read_bytes()[:4] for path in stored] == [b"mine"]
+
+
+def test_large_files_of_a_run_that_the_exit_ends_wait_for_the_next_push(hub, repo, git, invoke):
+    (repo.parent / "share").mkdir()
+    git(repo, "config", "gitml.artifactsRemote", (repo.parent / "share").as_uri())
+    (repo / "big.bin").write_bytes(b"big " * 500_000)
+    program = "import gitml; gitml.start_run(push=True).log_artifact('big.bin')"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=repo, capture_output=True, text=True, check=True
+    )
+    assert "cannot be sent while the program exits" in done.stderr
+    assert there(git, hub) == set()
+    assert "1 large file" in invoke("push", cwd=repo).out
+    assert len(there(git, hub)) == 1
 
 
 def test_the_environment_decides_where_the_program_does_not(hub, git, monkeypatch):
