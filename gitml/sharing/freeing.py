@@ -7,6 +7,7 @@ something was sent counts for nothing. Whatever is in doubt stays.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -54,44 +55,62 @@ def free_large(
 ) -> Freed:
     """Remove local copies older than ``keep_days`` that ``artifacts.remote`` has now.
 
-    Without such an address git-lfs at ``remote`` is asked. Nobody is asked where
+    Of what was sent to git-lfs at ``remote`` that is asked. Nobody is asked where
     there is nothing old enough. With ``dry_run`` nothing is removed.
     """
     done = Freed()
     old = _old(repository, now - keep_days * DAY)
-    if not old:
+    if not old or (remote is None and artifacts_remote(repository) is None):
         return done
-    address = artifacts_remote(repository)
-    place = place_name(address, remote or "")
-    done.place = address or remote
     try:
-        if address is not None:
-            bucket = open_bucket(address)
-            sure, doubts = confirm(repository, bucket, old, progress=progress)
-        elif remote is not None:
-            known = noted(repository, place)
-            pushed = [content for content in old if content.sha256 in known]
-            sure, doubts = _at_lfs(repository, remote, pushed, dry_run=dry_run)
-            doubts |= {c: "not pushed yet" for c in old if c.sha256 not in known}
-        else:
-            return done
+        sure, doubts = _asked(repository, remote, old, done, dry_run=dry_run, progress=progress)
     except GitmlError as error:
         done.unasked = error
         done.kept = {content.sha256: "nobody could be asked" for content in old}
         return done
     done.kept = {content.sha256: why for content, why in doubts.items()}
-    if lost := noted(repository, place) & done.kept.keys():
-        forget(repository, place, lost)
     _remove(repository, done, sure, dry_run=dry_run)
     return done
+
+
+def _asked(
+    repository: Repository,
+    remote: str | None,
+    old: Sequence[Content],
+    done: Freed,
+    *,
+    dry_run: bool,
+    progress: Callable[[int, int], None] | None,
+) -> tuple[list[Content], dict[Content, str]]:
+    """Return what the bucket has, and git-lfs of what was sent to it, and why not of the rest.
+
+    A note that is wrong is taken back, so that the next push sends the file again.
+    """
+    address = artifacts_remote(repository)
+    done.place = address or remote
+    sure: list[Content] = []
+    doubts = dict.fromkeys(old, "not pushed yet")
+    if address is not None:
+        sure, doubts = confirm(repository, open_bucket(address), old, progress=progress)
+        forget(repository, place_name(address, ""), {content.sha256 for content in doubts})
+    sent = noted(repository, place_name(None, remote)) if remote is not None else set()
+    if remote is not None and (pushed := [c for c in doubts if c.sha256 in sent]):
+        there, others = _at_lfs(repository, remote, pushed, dry_run=dry_run)
+        forget(repository, place_name(None, remote), {content.sha256 for content in others})
+        if there and address is not None:
+            done.place = f"{address} or {remote}"
+        sure += there
+        doubts = {c: others.get(c, why) for c, why in doubts.items() if c not in there}
+    return sure, doubts
 
 
 def _old(repository: Repository, before: int) -> list[Content]:
     found = []
     for sha256, size in kept(repository).items():
-        status = kept_path(repository, sha256).stat()
-        if max(status.st_mtime, status.st_ctime) * 1000 <= before:
-            found.append(Content(sha256=sha256, size=size))
+        with contextlib.suppress(FileNotFoundError):  # another gc was first
+            status = kept_path(repository, sha256).stat()
+            if max(status.st_mtime, status.st_ctime) * 1000 <= before:
+                found.append(Content(sha256=sha256, size=size))
     return found
 
 

@@ -6,6 +6,7 @@ at the git remote.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 from dataclasses import dataclass
@@ -46,8 +47,9 @@ def kept(repository: Repository) -> dict[str, int]:
     """Return bytes by SHA-256 of the large files that runs and versions here brought along."""
     found = {}
     for path in sorted((repository.home / "objects").glob("??/*")):
-        if _SHA256.fullmatch(path.name):
-            found[path.name] = path.stat().st_size
+        with contextlib.suppress(FileNotFoundError):  # gc took it away meanwhile
+            if _SHA256.fullmatch(path.name):
+                found[path.name] = path.stat().st_size
     return found
 
 
@@ -142,9 +144,10 @@ def note(repository: Repository, place: str, contents: Iterable[str]) -> None:
 
 def forget(repository: Repository, place: str, contents: Iterable[str]) -> None:
     """Take back that a place has these contents, so that the next push asks again."""
-    left = noted(repository, place) - {*contents}
+    known, wrong = noted(repository, place), {*contents}
+    left = known - wrong
     file = _list(repository, place)
-    if file.exists():
+    if left != known:
         part = file.with_suffix(".new")
         part.write_text("".join(f"{s}\n" for s in sorted(left)), encoding="ascii", newline="\n")
         part.replace(file)

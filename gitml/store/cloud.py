@@ -30,7 +30,7 @@ PART = 16 * 1024 * 1024
 """Bytes of a part, of files that are sent in parts; larger where there would be too many."""
 _PARTS_MOST = 9_000
 _MIB = 1024 * 1024
-_PARTS_AT_ONCE = 4
+_PARTS_AT_ONCE = 2
 _PATIENCE = 60
 """Seconds without an answer after which a request is given up."""
 PACKAGES = {

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import random
 
 import pytest
 
-from gitml.errors import DamagedError, InputError, NotFoundError, RemoteError, UnreachableError
+from gitml.errors import (
+    DamagedError,
+    GitmlError,
+    InputError,
+    NotFoundError,
+    RemoteError,
+    UnreachableError,
+)
 from gitml.sharing.fetching import fetch_large
+from gitml.sharing.freeing import free_large
 from gitml.sharing.large import send_large, waiting
 from gitml.store import cloud, transfer
 from gitml.store.artifacts import absorb, here, keep_large, kept_path, lfs_path
@@ -170,6 +179,63 @@ def test_a_download_goes_on_where_it_was_and_starts_anew_after_rubbish(
         assert asked == starts
         assert lfs_path(store, content.sha256).read_bytes() == data
     assert not (store.home / "incoming").exists()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_happens_a_good_copy_is_left(git, repo, empty_repo, folder, tmp_path, seed):
+    """Two clones and a folder that loses, garbles and goes away: gc never takes the last copy."""
+    chance = random.Random(seed)
+    clones = [point(open_repository(path), git, address_of(folder)) for path in (repo, empty_repo)]
+    contents, gone = [], set()
+    away = folder.with_name("away")
+
+    def places(content):
+        stores = [p(c, content.sha256) for c in clones for p in (lfs_path, kept_path)]
+        return [*stores, *(root / key_of(content.sha256) for root in (folder, away))]
+
+    def good(content):
+        return [
+            place
+            for place in places(content)
+            if place.is_file() and hashlib.sha256(place.read_bytes()).hexdigest() == content.sha256
+        ]
+
+    def lose(clone):
+        there = [p for p in folder.rglob("*") if p.is_file()]
+        if there:
+            victim = chance.choice(sorted(there))
+            kinds = [
+                victim.unlink,
+                lambda: victim.write_bytes(b"x"),
+                lambda: victim.write_bytes(bytes(2000)),
+            ]
+            chance.choice(kinds)()
+            gone.update(c for c in contents if not good(c))
+
+    def move(clone):
+        here, there = (folder, away) if folder.exists() else (away, folder)
+        here.rename(there)
+
+    steps = {
+        lambda clone: contents.append(keep(clone, tmp_path, f"{len(contents)}", 2000)): 3,
+        lambda clone: send_large(clone, HUB, Settings()): 4,
+        lambda clone: fetch_large(
+            clone, chance.sample(contents, len(contents) // 2), remote=None
+        ): 4,
+        lambda clone: free_large(clone, remote=None, now=2**45, keep_days=0): 4,
+        lose: 2,
+        move: 1,
+    }
+    for _ in range(60):
+        clone = chance.choice(clones)
+        (step,) = chance.choices([*steps], [*steps.values()])
+        with contextlib.suppress(GitmlError):
+            step(clone)
+        for content in contents:
+            assert content in gone or good(content)
+    assert any(not places(content)[0].exists() for content in contents)  # some was freed
+    for clone in clones:
+        clone.close()
 
 
 def test_a_folder_that_is_not_there_is_not_made(store, folder, tmp_path, git):
