@@ -85,7 +85,7 @@
       if (brush.none) either.push(`${name} is null`, ...(of.infinite ? [`${name} > 1.7976931348623157e308`, `${name} < -1.7976931348623157e308`] : []));
       parts.push(either.join(' or ') || '0');
     }
-    return parts.length > 1 ? parts.map(part => `(${part})`).join(' and ') : parts.join('');
+    return parts.length > 1 ? parts.map(part => `(${part}${part.includes('--') ? '\n' : ''})`).join(' and ') : parts.join('');
   }
 
   function draw() {
@@ -101,7 +101,7 @@
     if (!colour || !dragging) colour = gitml.plot.colouring(runs, metric(), rows);
     $('#nothing').hidden = rows.length > 0;
     place.parentElement.classList.toggle('none', !rows.length);
-    parallel.draw({ axes: axes().map(axisOf), rows, chosen, colour, brushes: state.brushes });
+    parallel.draw({ axes: axes().map(axisOf), rows, chosen, colour, brushes: state.brushes, dragging });
     counted();
     if (dragging) return;
     gitml.plot.legend($('#ramp'), colour);

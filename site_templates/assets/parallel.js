@@ -2,7 +2,7 @@
 // Parallel coordinates on a canvas: a line for each run, an axis for each column, ranges to drag.
 gitml.parallel = function (place, told) {
   const { element } = gitml, { NONE, STEPS } = gitml.plot;
-  const TOP = 12, BELOW = 34, SIDE = 64, LEAST = 116;
+  const TOP = 12, BELOW = 34, SIDE = 64, LEAST = 116, QUICK = 2500; // lines while a range is dragged, then all
   const lines = element('canvas', { role: 'img' }), over = element('canvas', { 'aria-hidden': 'true' }), heads = element('div', { class: 'heads' }), inner = element('div', { class: 'pc-in' }, lines, over, heads);
   place.replaceChildren(inner);
   let view = null, width = 0, height = 0, xs = [], ys = null, hovered = -1, waiting = 0;
@@ -32,9 +32,9 @@ gitml.parallel = function (place, told) {
   }
   function paint() {
     const pen = gitml.plot.sheet(lines, width, height), ramp = gitml.plot.ramp(), { rows, chosen, colour } = view;
-    const steps = Array.from({ length: STEPS }, () => []), none = [], faint = [];
-    for (const at of rows) !chosen[at] ? faint.push(at) : colour.step[at] === NONE ? none.push(at) : steps[colour.step[at]].push(at);
-    const count = rows.length - faint.length, alpha = count > 5000 ? 0.12 : count > 1000 ? 0.28 : count > 200 ? 0.55 : 0.85;
+    const steps = Array.from({ length: STEPS }, () => []), none = [], faint = [], every = view.dragging ? Math.ceil(rows.length / QUICK) : 1;
+    for (const at of every > 1 ? rows.filter((_, nth) => nth % every === 0) : rows) !chosen[at] ? faint.push(at) : colour.step[at] === NONE ? none.push(at) : steps[colour.step[at]].push(at);
+    const count = rows.length / every - faint.length, alpha = count > 5000 ? 0.12 : count > 1000 ? 0.28 : count > 200 ? 0.55 : 0.85;
     const thick = count > 1000 ? 1 : 1.4;
     const dim = faint.length > 3000 ? faint.filter((_, nth) => nth % Math.ceil(faint.length / 3000) === 0) : faint;
     stroke(pen, dim, gitml.css('--line-2'), dim.length > 1000 ? 0.14 : 0.35, 1);

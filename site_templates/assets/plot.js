@@ -20,13 +20,16 @@ gitml.plot = (function () {
     return found.length > 1 ? found : [lo, hi];
   }
   function logarithmic(lo, hi, most) {
-    const first = Math.floor(Math.log10(lo)), last = Math.ceil(Math.log10(hi)), found = [];
-    const every = Math.max(1, Math.ceil((last - first) / most)), steps = last - first <= 2 ? [1, 2, 5] : [1];
-    for (let power = first; power <= last; power += every) for (const step of steps) {
-      const value = Number(step + 'e' + power);
-      if (value >= lo * 0.999 && value <= hi * 1.001) found.push(value);
+    const first = Math.floor(Math.log10(lo)), last = Math.ceil(Math.log10(hi)), steps = last - first <= 2 ? [1, 2, 5] : [1];
+    for (let every = Math.max(1, Math.ceil((last - first) / most)); every > 0; every--) {
+      const found = [];
+      for (let power = Math.ceil(first / every) * every; power <= last; power += every) for (const step of steps) {
+        const value = Number(step + 'e' + power);
+        if (value >= lo * 0.999 && value <= hi * 1.001) found.push(value);
+      }
+      if (found.length > 1) return found;
     }
-    return found.length > 1 ? found : [lo, hi];
+    return [lo, hi];
   }
   function said(key, value, span) {
     if (key !== 'created') return gitml.number(value);
