@@ -87,7 +87,8 @@ def clone(  # noqa: PLR0913 - what git clone may be told, and whose large files 
         store = open_repository(part)
         try:
             there = remote_of(store, "origin")
-            done = pull(store, there)
+            with sharing.receiving(session, store):
+                done = pull(store, there)
         finally:
             store.close()
     document = sharing.pull_json(done)

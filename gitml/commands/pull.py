@@ -60,7 +60,8 @@ def pull(
     store = session.store()
     there = remote_of(store, remote)
     started = time.monotonic()
-    done = bring(store, there, accept_rewind=accept_rewind)
+    with sharing.receiving(session, store):
+        done = bring(store, there, accept_rewind=accept_rewind)
     if not as_json:
         sharing.tell_pull(session, there, done, started)
     document = sharing.pull_json(done)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,8 @@ from gitml.names import SLUG, experiment_ref, plural, visible
 from gitml.store.hosts import HOW_TO_REFUSED
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gitml.commands.options import Session
     from gitml.sharing.exchange import Pull, Push
     from gitml.sharing.fetching import Fetched
@@ -18,6 +22,22 @@ if TYPE_CHECKING:
 
 REFUSED = 9
 """The exit code of a push of which the remote refused a part."""
+
+
+@contextlib.contextmanager
+def receiving(session: Session, store: Repository) -> Iterator[None]:
+    """Draw a bar of what fetches receive, on a terminal."""
+    from gitml.output import progress
+
+    if not sys.stderr.isatty():
+        yield
+        return
+    with progress("Receiving", color=session.color) as report:
+        store.received = report
+        try:
+            yield
+        finally:
+            store.received = None
 
 
 def run_push(session: Session, there: Where, store: Repository, *, dry_run: bool) -> Push:

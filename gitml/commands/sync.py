@@ -29,7 +29,8 @@ def sync(session: Session, *, remote: str | None, as_json: bool) -> None:
     store = session.store()
     there = where(store, remote)
     started = time.monotonic()
-    came = pull(store, there)
+    with sharing.receiving(session, store):
+        came = pull(store, there)
     if not as_json:
         sharing.tell_pull(session, there, came, started)
     if came.runs.rewound:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import secrets
 import shutil
@@ -14,17 +13,12 @@ from gitml.errors import InputError, RefusedError
 from gitml.names import visible
 from gitml.store.git import start_git
 from gitml.store.hosts import transport_failure
-from gitml.store.talking import NEVER_ASK, end
+from gitml.store.talking import NEVER_ASK, end, watched
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable, Iterator
 
     Progress = Callable[[int, int], None]
-
-_RECEIVED = re.compile(rb"Receiving objects: +\d+% \((\d+)/(\d+)\)")
-_WORDS = 8192
-"""Bytes of git's last words that are kept."""
 
 
 def folder_of(url: str) -> str:
@@ -86,25 +80,9 @@ def _clone(url: str, part: Path, options: list[str], progress: Progress | None) 
     command = ("clone", "--progress", "--no-local", *options, "--", url, str(part.absolute()))
     process = start_git(Path(), *command, env=NEVER_ASK)
     try:
-        said = _watch(process, progress)
-        code = process.wait()
+        _, err = watched(process, progress or (lambda done, total: None))  # noqa: ARG005
     except BaseException:
         end(process)
         raise
-    if code:
-        raise transport_failure(url, said, code)
-
-
-def _watch(process: subprocess.Popen[bytes], progress: Progress | None) -> str:
-    """Read what git says of its progress; return its last words."""
-    stdout, stderr = process.stdout, process.stderr
-    assert stdout is not None
-    assert stderr is not None
-    last = b""
-    with stdout, stderr:
-        while chunk := os.read(stderr.fileno(), 4096):
-            last = (last + chunk)[-_WORDS:]
-            counted = _RECEIVED.findall(last)
-            if counted and progress is not None:
-                progress(int(counted[-1][0]), int(counted[-1][1]))
-    return last.replace(b"\r", b"\n").decode("utf-8", "replace")
+    if process.returncode:
+        raise transport_failure(url, err.decode("utf-8", "replace"), process.returncode)

@@ -32,7 +32,7 @@ except ImportError as error:
     raise RepositoryError(NO_GIT[0], hint=NO_GIT[1]) from None
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from gitml.store.objects import Entry, Object
 
@@ -80,6 +80,8 @@ class Repository:
         self._called: list[str] = []
         self.patience: float | None = None
         """When (`time.monotonic`) what speaks to a remote is ended; None is never."""
+        self.received: Callable[[int, int], None] | None = None
+        """What is told of the objects that a fetch receives: how many, and of how many."""
         self._config = repo.config_reader()
         sha256 = str(self.config("extensions", "objectformat") or "sha1").lower() == "sha256"
         self.oid_width = 64 if sha256 else 40

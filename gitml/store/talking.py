@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import selectors
 import signal
 import subprocess
 import time
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 from gitml.errors import UnreachableError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from gitml.store.git import Repository
 
@@ -27,6 +29,10 @@ NEVER_ASK = {
 ssh before 8.4 asks on the terminal whatever the environment says: hence also a
 session of its own, which has none.
 """
+_CHUNK, _TAIL = 1 << 16, 200
+_RECEIVED = re.compile(rb"(?:Receiving|Unpacking) objects: +\d+% \((\d+)/(\d+)\)")
+_STEPS = b"Enumerating|Counting|Compressing|Receiving|Resolving|Unpacking|Updating|Writing"
+_PROGRESS = re.compile(rb"(?m)^(remote: +)?((" + _STEPS + rb") [a-z]+: |Total \d+ ).*\n?")
 _GRACE = 2.0
 """Seconds in which git puts its locks away when it is told to end."""
 
@@ -39,19 +45,60 @@ def talk(
     Raises `UnreachableError` when `Repository.patience` has run out.
     """
     said = {**NEVER_ASK, **(env or {})}
+    report = repository.received if "fetch" in args and "lfs" not in args else None
+    if report is not None:
+        at = args.index("fetch") + 1
+        args = (*args[:at], "--progress", *args[at:])
     process = repository.start(*args, stdin=subprocess.DEVNULL, env=said, alone=True)
-    left = None if repository.patience is None else repository.patience - time.monotonic()
     try:
-        out, err = process.communicate(timeout=None if left is None else max(left, 0.1))
-    except subprocess.TimeoutExpired:
-        end(process)
-        raise UnreachableError(
-            "The remote took too long.", hint="what had arrived by then stays there"
-        ) from None
+        out, err = watched(process, report, repository.patience)
     except BaseException:
         end(process)
         raise
     return process.returncode, out, err
+
+
+def watched(
+    process: subprocess.Popen[bytes],
+    report: Callable[[int, int], None] | None,
+    until: float | None = None,
+) -> tuple[bytes, bytes]:
+    """Wait for a process and tell ``report`` of its progress; return its stdout and stderr.
+
+    Of stderr that is without the lines of progress. Raises `UnreachableError` if it has not
+    ended when `time.monotonic` is ``until``.
+    """
+    assert process.stdout is not None
+    assert process.stderr is not None
+    told: dict[IO[bytes], bytearray] = {process.stdout: bytearray(), process.stderr: bytearray()}
+    with selectors.DefaultSelector() as selector:
+        for pipe in told:
+            selector.register(pipe, selectors.EVENT_READ)
+        while selector.get_map():
+            ready = selector.select(_left(until))
+            if not ready and _left(until) == 0:
+                raise UnreachableError(
+                    "The remote took too long.", hint="what had arrived by then stays there"
+                )
+            for key, _ in ready:
+                pipe = cast("IO[bytes]", key.fileobj)
+                data = os.read(pipe.fileno(), _CHUNK)
+                told[pipe] += data
+                if not data:
+                    selector.unregister(pipe)
+                elif pipe is process.stderr and report is not None:
+                    counted = _RECEIVED.findall(told[pipe][-_TAIL:])
+                    if counted:
+                        report(int(counted[-1][0]), int(counted[-1][1]))
+    out, err = (bytes(data) for data in told.values())
+    for pipe in told:
+        pipe.close()
+    process.wait()
+    return out, _PROGRESS.sub(b"", err.replace(b"\r", b"\n")) if report is not None else err
+
+
+def _left(until: float | None) -> float | None:
+    return None if until is None else max(until - time.monotonic(), 0)
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

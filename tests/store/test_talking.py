@@ -42,6 +42,31 @@ def test_a_remote_that_says_nothing_is_given_up_with_all_that_was_started(repo, 
     repository.close()
 
 
+def test_progress_is_told_and_is_none_of_git_s_words(repo, bare_repo, git, tmp_path):
+    for number in range(60):
+        (repo / f"{number}.txt").write_text(f"{number}\n")
+    git(repo, "add", ".")
+    git(repo, "commit", "--quiet", "-m", "many")
+    git(tmp_path, "init", "--quiet", "new")
+    repository = open_repository(tmp_path / "new")
+    told = []
+    repository.received = lambda done, total: told.append((done, total))
+    code, _, err = talk(repository, "fetch", repo.as_uri(), "+refs/heads/*:refs/gitml-remotes/x/*")
+    repository.close()
+    assert code == 0
+    assert told[-1][0] == told[-1][1] > 60
+    lines = err.decode().splitlines()
+    assert [line.split()[0] for line in lines] == ["From", "*"], lines
+
+
+def test_much_that_is_said_on_both_streams_is_read(repo, ssh):
+    ssh("i=0; while [ $i -lt 3000 ]; do echo 'remote: a line of words' >&2; i=$((i+1)); done")
+    repository = open_repository(repo)
+    code, _, err = talk(repository, "ls-remote", "origin")
+    repository.close()
+    assert (bool(code), err.count(b"a line of words")) == (True, 3000)
+
+
 def test_what_speaks_to_a_remote_has_no_terminal_to_ask_on(repo, ssh, tmp_path):
     ssh(f"cut -d' ' -f6,7 /proc/self/stat > {tmp_path}/session; exit 1")
     repository = open_repository(repo)
