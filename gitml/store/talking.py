@@ -87,7 +87,7 @@ def watched(
                 if not data:
                     selector.unregister(pipe)
                 elif pipe is process.stderr and report is not None:
-                    counted = _RECEIVED.findall(told[pipe][-_TAIL:])
+                    counted = _RECEIVED.findall(told[pipe][-len(data) - _TAIL :])
                     if counted:
                         report(int(counted[-1][0]), int(counted[-1][1]))
     out, err = (bytes(data) for data in told.values())
