@@ -30,7 +30,7 @@ ssh before 8.4 asks on the terminal whatever the environment says: hence also a
 session of its own, which has none.
 """
 _CHUNK, _TAIL = 1 << 16, 200
-_RECEIVED = re.compile(rb"(?:Receiving|Unpacking) objects: +\d+% \((\d+)/(\d+)\)")
+_RECEIVED = re.compile(rb"Receiving objects: +\d+% \((\d+)/(\d+)\)")
 _STEPS = b"Enumerating|Counting|Compressing|Receiving|Resolving|Unpacking|Updating|Writing"
 _PROGRESS = re.compile(rb"(?m)^(remote: +)?((" + _STEPS + rb") [a-z]+: |Total \d+ ).*\n?")
 _GRACE = 2.0

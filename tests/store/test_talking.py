@@ -48,6 +48,7 @@ def test_progress_is_told_and_is_none_of_git_s_words(repo, bare_repo, git, tmp_p
     git(repo, "add", ".")
     git(repo, "commit", "--quiet", "-m", "many")
     git(tmp_path, "init", "--quiet", "new")
+    git(tmp_path / "new", "config", "fetch.unpackLimit", "1")  # as if it were much
     repository = open_repository(tmp_path / "new")
     told = []
     repository.received = lambda done, total: told.append((done, total))
