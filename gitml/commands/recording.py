@@ -235,14 +235,18 @@ def push_wish(place: Place, push: bool | None, push_to: str | None) -> bool | st
 
     What the environment wishes is looked at when the run has ended.
     """
-    from gitml.sharing.autopush import remote_of, wished
     from gitml.tracking.capture import variable
 
     if push is False and push_to is not None:
         raise UsageError("--no-push and --push-to cannot be given together.")
     asked = push_to if push_to is not None else push
+    said = variable("GITML_AUTOPUSH") if asked is None else None
+    if not asked and not said:
+        return False
+    from gitml.sharing.autopush import remote_of, wished  # what few runs need
+
     if asked is None:
-        return wished(variable("GITML_AUTOPUSH"))
+        return wished(said)
     remote_of(place.store, asked)
     return asked
 
