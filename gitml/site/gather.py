@@ -163,7 +163,7 @@ TABS: tuple[tuple[str, str, Callable[[Gathered], bool]], ...] = (
     ("Explore", urls.EXPLORE, lambda gathered: gathered.has_values),
     ("Compare", urls.COMPARE, lambda gathered: len(gathered.runs) > 1),
     ("Regressions", urls.REGRESSIONS, lambda gathered: comparable(gathered.runs)),
-    ("Models", urls.MODELS, lambda gathered: bool(gathered.registered.models)),
+    ("Models", urls.MODELS, lambda gathered: gathered.registered.present),
     ("Lineage", urls.LINEAGE, lambda gathered: gathered.registered.drawable),
     ("Activity", urls.ACTIVITY, lambda gathered: gathered.registered.eventful),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,7 @@ _TONES = {
     **dict.fromkeys(("staging", "preprod"), "staging"),
 }
 _FOREIGN = Mark(text="foreign tag", tone="", said="Read from a tag that gitml did not write.")
+_COMMIT = re.compile(r"[0-9a-f]{40,64}")
 LONGEST = 1000
 """Characters of a reason, beyond which it is cut."""
 
@@ -166,7 +168,7 @@ class Teller:
             href = event.review if event.review.startswith(("https://", "http://")) else None
             said = "A merged request asked for it; who approved it is among its gates."
             yield Mark(text=text, tone="good", said=said, href=href)
-        elif event.change:
+        elif event.change and _COMMIT.fullmatch(event.change):
             host = self.host(shown)
             yield Mark(
                 text=f"merged {event.change[:7]}",
@@ -204,7 +206,7 @@ def metric_of(shown: ShownModel, version: ShownVersion | None) -> str:
 def state_marks(version: ShownVersion, newest: ShownVersion | None) -> Iterator[Mark]:
     """Yield what became of a version."""
     facts = version.version
-    if newest is not None and newest.name == version.name:
+    if newest is version:
         yield Mark(text="latest", tone="", said="The version that @latest names.")
     if facts.deleted:
         yield Mark(text="deleted", tone="bad", said="Its name stays taken; its tag is kept.")

@@ -36,7 +36,7 @@ _SIDE = 1.5
 def outputs(site: Site) -> Iterator[Output]:
     """Yield the matrix, a page for each model and one for each version; nothing without models."""
     registered = site.gathered.registered
-    if not registered.models:
+    if not registered.present:
         return
     yield Output(address=urls.MODELS, make=lambda: site.page("models", models(site)))
     keys = {shown.model.slug: key_of(site, shown) for shown in registered.living}

@@ -131,7 +131,8 @@ def _line(gathered: Gathered, run: Run) -> RunLine:
 
 def feed(gathered: Gathered, frames: Frames) -> Feed:
     """Return the newest runs, and what happened last to models, for a feed reader."""
-    frame = frames.frame(urls.FEED, f"{frames.title}: runs and models")
+    what = "runs and models" if gathered.registered.eventful else "runs"
+    frame = frames.frame(urls.FEED, f"{frames.title}: {what}")
     base = frame.base_url or ""
     entries = [
         {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gitml.errors import DamagedError
@@ -18,15 +18,15 @@ from gitml.registry.checks.sight import gather as look
 from gitml.registry.references import latest
 from gitml.registry.showing import as_run, stage_order, stages_of
 from gitml.registry.versionfile import load_versions
-from gitml.site import redact, urls
+from gitml.site import redact, redact_models, urls
 from gitml.tracking.settings import read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from gitml.model import Run
     from gitml.registry.checks.sight import Finding
-    from gitml.registry.values import Assignment, Event, Model, ModelVersion, Verdict, Version
+    from gitml.registry.values import Assignment, Model, ModelVersion, Verdict, Version
     from gitml.store.git import Repository
 
 _SYSTEM = ("system/", "system.")
@@ -114,6 +114,11 @@ class Registered:
         """Return the models that are not deleted."""
         return [each for each in self.models if not each.model.deleted]
 
+    @property
+    def present(self) -> bool:
+        """Return whether there is a model, or what is left of one."""
+        return bool(self.models or self.damaged)
+
     def told(self, run_id: str) -> str:
         """Return what changes when anything happens to a model that a run is a version of."""
         return " ".join(f"{model.key} {model.tip}" for model, _ in self.of_run.get(run_id, ()))
@@ -182,7 +187,7 @@ def read_registered(
             for name, tag in sight.parsed.items()
             if tag.signature is not None
         },
-        findings=tuple(_finding(found) if hide else found for found in findings),
+        findings=tuple(redact_models.finding(found) if hide else found for found in findings),
         damaged=()
         if only is not None
         else tuple(map(redact.text, sight.registry.damaged.values())),
@@ -205,22 +210,19 @@ def _of_run(
 def _model(
     store: Repository, refs: Mapping[str, str], model: Model, key: str, *, hide: bool
 ) -> ShownModel:
-    keys = urls.file_keys(version.name for version in model.versions)
-    shown = _hidden(model) if hide else model
+    shown = redact_models.model(model) if hide else model
     listed = [version for version in shown.versions if not version.deleted]
-    read = dict(zip((v.name for v in listed), load_versions(store, listed), strict=True))
-    pages = {
-        version.name: None if model.deleted else urls.version_page(key, keys[version.name])
-        for version in listed
-    }
+    read = zip(map(id, listed), load_versions(store, listed), strict=True)
+    wholes = {n: None if isinstance(found, DamagedError) else found for n, found in read}
+    pages = {} if model.deleted else _pages(key, listed)
     versions = [
-        _version(model, version, _sound(read.get(version.name)), pages.get(version.name), hide=hide)
-        for version in reversed(shown.versions)
+        _version(model, each, wholes.get(id(each)), pages.get(id(each)), hide=hide)
+        for each in reversed(shown.versions)
     ]
     runs = [each.run for each in versions if each.run is not None and not each.version.deleted]
     asked = _asked(model, {name for run in runs for name in run.metrics})
     newest = latest(model)
-    by_name = {each.name: each for each in versions}
+    by_name = {v.name: v for v in sorted(versions, key=lambda v: v.version.published)}
     marks = (f"{MODELS}{model.slug}", f"{UNPUBLISHED}{model.slug}/")
     tags = (f"{TAGS}{model.slug}@", f"{TAGS}{model.slug}#")
     own = {r: oid for r, oid in refs.items() if r == marks[0] or r.startswith((marks[1], *tags))}
@@ -254,8 +256,16 @@ def _metric_gates(verdicts: Iterable[Verdict]) -> Iterator[str]:
         yield from _metric_gates(verdict.inner)
 
 
-def _sound(found: ModelVersion | DamagedError | None) -> ModelVersion | None:
-    return None if isinstance(found, DamagedError) else found
+def _pages(key: str, versions: Sequence[Version]) -> dict[int, str]:
+    """Return the address of each version's page, by its place in memory.
+
+    One that is not published may be called as another is: the published one has the page.
+    """
+    keys = urls.file_keys(version.name for version in versions)
+    found: dict[str, int] = {}
+    for version in sorted(versions, key=lambda v: not v.published):
+        found.setdefault(urls.version_page(key, keys[version.name]), id(version))
+    return {version: address for address, version in found.items()}
 
 
 def _version(
@@ -263,94 +273,14 @@ def _version(
 ) -> ShownVersion:
     run = None if whole is None else as_run(whole, name=version.name)
     if hide and whole is not None and run is not None:
-        whole, run = _whole(whole), redact.redacted(run)
+        whole, run = redact_models.whole(whole), redact.redacted(run)
     return ShownVersion(
         version=version,
         whole=whole,
         run=run,
         page=page,
-        stages=tuple(stages_of(model, version)),
+        stages=tuple(stages_of(model, version)) if version.published else (),
     )
-
-
-def _whole(version: ModelVersion) -> ModelVersion:
-    """Return a version without what tells of people and machines; its run says the rest."""
-    labels = {name: redact.text(each) for name, each in version.tags.items()}
-    files = tuple(replace(file, path=redact.text(file.path)) for file in version.files)
-    run = version.run and replace(version.run, name=redact.text(version.run.name))
-    return replace(
-        version,
-        author=redact.author(version.author),
-        run=run,
-        tags=labels,
-        note=_maybe(version.note),
-        signature=redact.value(version.signature),
-        flavors=redact.value(version.flavors),
-        files=files,
-        environment={},
-        extra={},
-    )
-
-
-def _hidden(model: Model) -> Model:
-    """Return a model without addresses: names of people stay."""
-    held = {
-        stage: replace(a, by=redact.author(a.by), event=_event(a.event))
-        for stage, a in model.stages.items()
-    }
-    return replace(
-        model,
-        name=redact.text(model.name),
-        aliases=tuple(map(redact.text, model.aliases)),
-        description=_maybe(model.description),
-        tags={name: redact.text(each) for name, each in model.tags.items()},
-        versions=tuple(map(_plain, model.versions)),
-        stages=held,
-        stacks={},
-        events=tuple(map(_event, model.events)),
-    )
-
-
-def _plain(version: Version) -> Version:
-    labels = version.tags
-    return replace(
-        version,
-        by=redact.author(version.by),
-        deprecated=_maybe(version.deprecated),
-        note=_maybe(version.note),
-        tags=None if labels is None else {k: redact.text(v) for k, v in labels.items()},
-    )
-
-
-def _event(event: Event) -> Event:
-    return replace(
-        event,
-        by=redact.author(event.by),
-        model=redact.text(event.model),
-        previous=_maybe(event.previous) if event.kind == "rename" else event.previous,
-        reason=_maybe(event.reason),
-        review=_maybe(event.review),
-        gates=tuple(map(_verdict, event.gates)),
-        extra={name: redact.text(each) for name, each in event.extra.items()},
-    )
-
-
-def _verdict(verdict: Verdict) -> Verdict:
-    return replace(
-        verdict,
-        gate=redact.text(verdict.gate),
-        got=redact.text(verdict.got),
-        expected=redact.text(verdict.expected),
-        inner=tuple(map(_verdict, verdict.inner)),
-    )
-
-
-def _finding(found: Finding) -> Finding:
-    return replace(found, text=redact.text(found.text), mend=redact.text(found.mend))
-
-
-def _maybe(words: str | None) -> str | None:
-    return None if words is None else redact.text(words)
 
 
 def cards_of(store: Repository, shown: ShownModel) -> dict[str, tuple[str, str]]:

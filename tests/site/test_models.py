@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 import re
 import shutil
 from types import SimpleNamespace
@@ -10,9 +11,10 @@ from urllib.parse import unquote
 
 import pytest
 
+from gitml.model import Dataset
 from gitml.query.index import open_index
 from gitml.registry.values import Verdict
-from gitml.site import urls
+from gitml.site import layout, urls
 from gitml.site.build import Sources, build
 from gitml.site.gather import Options
 from gitml.site.write import Folder
@@ -305,3 +307,99 @@ def test_many_versions_are_folded(repo, make_site):
     assert len(re.findall(r'class="box version', drawn)) == 7
     assert "production since" in seen(drawn)
     assert len(page) < 300_000
+
+
+HOSTILE = '\u202e</script><img src=x onerror=alert(1)>"__proto__'
+
+
+def test_nothing_that_somebody_wrote_means_anything_to_a_browser(repo, make_site):
+    from gitml.names import model_slug
+
+    shelf = Shelf(model_slug(HOSTILE), name=HOSTILE).register("v1.0.0", by=HOSTILE)
+    gate = Verdict(gate=HOSTILE, answer="refuse", got=HOSTILE, expected=HOSTILE)
+    told = {"reason": HOSTILE, "via": HOSTILE, "gates": (gate,), "by": f"{HOSTILE} <a@b.example>"}
+    for review in ("javascript:alert(1)", "data:text/html,x", HOSTILE):
+        shelf.journal.assign("production", "v1.0.0", review=review, change=HOSTILE, **told)
+    shelf.journal.add("describe", extra={"description": HOSTILE * 900})
+    shelf.journal.add("odd-kind", extra={"x": "y"}, reason=HOSTILE)
+    write_shelves(repo, shelf)
+    site = make_site(repo)
+    for path in site.path.rglob("*"):
+        if path.is_file() and "assets" not in path.parts and path.suffix != ".csv":
+            text = path.read_text(encoding="utf-8")
+            assert "\u202e" not in text, path
+            if path.suffix in {".html", ".atom"}:
+                assert "<img" not in text, path
+                assert not re.search(r"""href=["']?\s*(javascript|data):""", text), path
+                assert "alert(1)" not in "".join(re.findall(r"<script.*?</script>", text)), path
+            elif path.suffix == ".js":
+                assert "<" not in text, path
+    assert "reviewed" in seen(site.text("activity.html"))
+
+
+def test_what_is_not_published_is_shown_as_such(repo, make_site, git):
+    write_shelves(repo, Shelf("churn").register("v1.0.0").register("v1.1.0"))
+    tip = git(repo, "rev-parse", "refs/gitml/models/churn").strip()
+    first = git(repo, "rev-parse", f"{tip}^").strip()
+    git(repo, "update-ref", "refs/gitml/models/churn", first)
+    git(repo, "tag", "-d", "churn@v1.1.0")
+    for name in ("0" * 16, "1" * 16):
+        git(repo, "update-ref", f"refs/gitml/unpublished/churn/{name}", tip)
+    git(repo, "update-ref", "refs/gitml/unpublished/churn/" + "2" * 16, first)
+    site = make_site(repo)
+    assert "3 not published" in seen(site.text("models.html"))
+    page = site.text("models/churn.html")
+    told = [row[0] for row in rows(page) if len(row) == 6][1:]
+    assert sorted(told) == [
+        "v1.0.0 latest",
+        "v1.0.0 not published",
+        "v1.1.0 not published",
+        "v1.1.0 not published",
+    ]
+    assert "not published" in seen(site.text("models/churn/v1.1.0.html"))
+    assert "not published" not in seen(site.text("models/churn/v1.0.0.html")).partition("Get")[0]
+
+
+def test_boxes_lie_in_their_layers_and_none_over_another():
+    edges = [("d1", "r1"), ("d1", "r2"), ("d2", "r2"), ("r1", "v1"), ("r2", "v2"), ("v2", "s")]
+    edges += [("d0", "r0"), ("r0", "d1"), ("v1", "r2"), ("r2", "d1")]  # and round in a circle
+    layers = layout.layers_of(edges, {"v1": 1, "v2": 1})
+    assert (layers["s"], layers["v2"], layers["r2"]) == (0, 1, 2)
+    at = layout.places(layers, edges, [*layers])
+    assert at == layout.places(layers, edges, [*layers])
+    assert len({*at.values()}) == len(at)
+    by_column = {}
+    for node, (x, y) in at.items():
+        assert x >= 0
+        assert y >= layout.TOP
+        by_column.setdefault(x, []).append((y, node))
+    for column in by_column.values():
+        heights = sorted(y for y, _ in column)
+        for above, below in itertools.pairwise(heights):
+            assert below - above >= layout.HEIGHT
+    assert {layers[node] for _, node in by_column[0]} == {max(layers.values())}
+
+
+def test_lineage_goes_back_over_digests(site, repo, make_site):
+    drawn = site.text("lineage.html").partition('id="m-churn"')[2].partition("</section>")[0]
+    boxes = re.findall(r'<svg class="box (\w+) ?(\w*)" x="(\d+)".*?<text[^>]*>([^<]*)<', drawn)
+    columns = {}
+    for kind, _, x, label in boxes:
+        columns.setdefault(int(x), set()).add((kind, label))
+    ordered = [columns[x] for x in sorted(columns)]
+    assert ordered[0] == {("data", "events.csv")}
+    assert ordered[1] == {("run", "features-1")}
+    assert ("data", "features.parquet") in ordered[2]
+    assert ordered[-1] == {("stage", s) for s in ("production", "canary", "staging")}
+    table = {row[0]: row for row in rows(drawn)}
+    assert table["v1.2.0"][1] == "churn-run-3"
+    assert "features.parquet" in table["v1.2.0"][2]
+    assert table["v1.2.0"][3] == "production"
+    wide = Shelf("wide")
+    wide.register("v1.0.0")
+    inputs = [Dataset(name=f"part-{n}", digest=f"sha256:{n:064x}") for n in range(50)]
+    write_shelves(repo, wide)
+    make_run(repo, "wide-run-1", experiment="wide", inputs=inputs)
+    many = make_site(repo).text("lineage.html")
+    assert len(re.findall(r'class="box data', many)) == 7
+    assert "more inputs" in many
