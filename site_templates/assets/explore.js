@@ -100,7 +100,7 @@
     choose();
     if (!colour || !dragging) colour = gitml.plot.colouring(runs, metric(), rows);
     $('#nothing').hidden = rows.length > 0;
-    place.parentElement.classList.toggle('none', !rows.length);
+    $('#main').classList.toggle('none', !rows.length);
     parallel.draw({ axes: axes().map(axisOf), rows, chosen, colour, brushes: state.brushes, dragging });
     counted();
     if (dragging) return;
