@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-BUCKET = "models"
+BUCKET = "the-bucket"
 KEYS = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "a-secret-to-keep",

@@ -45,6 +45,7 @@ PACKAGES = {
 """The schemes that can be read: what speaks them, and what pip installs for that."""
 _NO_KEYS = ("NoCredentials", "PartialCredentials", "ProfileNotFound", "DefaultCredentialsError")
 _KEYS = ("CredentialRetrievalError", "UnauthorizedSSOTokenError", "RefreshError", "SSOTokenLoad")
+_NO_BUCKET = "bucket does not exist"
 _LOUD = ("aiobotocore", "botocore", "fsspec", "gcsfs", "google", "s3fs")
 _PASSING = {"RequestTimeout", "BadDigest", "IncompleteBody", "SlowDown", "OperationAborted"}
 _TELLING = {"HttpError", "ClientResponseError"}
@@ -78,7 +79,7 @@ class Cloud:
             try:
                 info = dict(self._files.info(self._path(key)))
             except FileNotFoundError as error:
-                if "bucket" in str(error):
+                if _NO_BUCKET in str(error):
                     raise
                 return None
         return info if info.get("type") == "file" else None
@@ -202,7 +203,7 @@ def _meaning(address: str, error: Exception) -> GitmlError:
             f"{name} does not let you in: {words or 'no word why'}.",
             hint="reading takes the right to get and list objects, writing to create them",
         )
-    if code == "NoSuchBucket" or "bucket does not exist" in str(error):
+    if code == "NoSuchBucket" or _NO_BUCKET in str(error):
         return _no_bucket(name)
     if isinstance(error, FileNotFoundError) or status == _AWAY:
         return NotFoundError(f"There is nothing at {name}")

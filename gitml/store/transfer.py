@@ -13,20 +13,18 @@ import fcntl
 import functools
 import hashlib
 import os
-import random
 import re
 import secrets
-import threading
-import time
+import shlex
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Literal, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from gitml.errors import DamagedError, GitmlError, NotFoundError, StorageError, UnreachableError
 from gitml.names import visible
-from gitml.store.artifacts import INCOMING, digest_of, here, keep_large
+from gitml.store.artifacts import INCOMING, digest_of, here, keep_large, kept_path, lfs_path
 from gitml.store.bucket import key_of
-from gitml.store.cloud import TriedError
+from gitml.store.meter import Meter, StoppedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -37,16 +35,10 @@ if TYPE_CHECKING:
 
     Progress = Callable[[int, int], None]
 
-T = TypeVar("T")
-
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 AT_ONCE = 4
 """Files that travel at the same time."""
-TRIES = 6
-"""How often something is asked for."""
-FIRST_PAUSE, LONGEST_PAUSE = 0.25, 8.0
-"""Seconds before the second try, doubled each time, and at the most; half of it is chance."""
 CHUNK = 8 * 1024 * 1024
 """Bytes that are asked for at once."""
 
@@ -78,47 +70,6 @@ def is_sha256(text: str) -> bool:
     return _SHA256.fullmatch(text) is not None
 
 
-class StoppedError(InterruptedError):
-    """Another file failed, or somebody pressed Ctrl-C: this one need not go on."""
-
-
-class Meter:
-    """How many bytes of all have moved; a try that failed does not count."""
-
-    def __init__(self, total: int, report: Progress | None, until: float | None) -> None:
-        """Count up to ``total``; ``until`` is when trying again ends, by the monotonic clock."""
-        self.total = total
-        self._until = until
-        self._report = report
-        self._moved: dict[str, int] = {}
-        self._lock = threading.Lock()
-        self.stop = threading.Event()
-
-    def at(self, sha256: str, count: int) -> None:
-        """Note how far a file is; raise `StoppedError` if nothing is to go on."""
-        if self.stop.is_set():
-            raise StoppedError
-        with self._lock:
-            self._moved[sha256] = count
-            if self._report is not None:
-                self._report(min(sum(self._moved.values()), self.total), self.total)
-
-    def again(self, ask: Callable[[], T]) -> T:
-        """Return what ``ask`` returns, asked `TRIES` times while nobody answers."""
-        for number in range(TRIES):
-            try:
-                return ask()
-            except TriedError:
-                raise
-            except UnreachableError:
-                if number == TRIES - 1 or (self._until and time.monotonic() > self._until):
-                    raise
-            pause = min(FIRST_PAUSE * 2**number, LONGEST_PAUSE)
-            if self.stop.wait(pause * random.uniform(0.5, 1)):  # noqa: S311 - jitter
-                raise StoppedError
-        raise AssertionError
-
-
 def send(
     repository: Repository,
     bucket: Bucket,
@@ -138,17 +89,22 @@ def send(
 
 def _send(repository: Repository, bucket: Bucket, content: Content, meter: Meter) -> bool:
     key = key_of(content.sha256)
-    if _size_there(bucket, content, meter) is not None:
+    found = meter.again(lambda: bucket.size(key))
+    if found == content.size:
         meter.at(content.sha256, content.size)
         return False
     file = here(repository, content.sha256)
     if file is None:
         raise NotFoundError(f"The content of {content.title} is not on this machine.")
     if not _is_whole(file, content):
+        twins = (lfs_path(repository, content.sha256), kept_path(repository, content.sha256))
         raise DamagedError(
             f"The local copy of {content.title} is damaged, so it was not sent.",
-            hint=f"it is {file}; gitml artifacts get brings a true one where there is any",
+            hint=f"remove it: rm -f {shlex.join(map(str, twins))}; "
+            "gitml artifacts get then brings a true one from where there is any",
         )
+    if found is not None:
+        raise _other(bucket, content, found)
 
     def attempt() -> None:
         moved = 0
@@ -171,11 +127,15 @@ def _size_there(bucket: Bucket, content: Content, meter: Meter) -> int | None:
     """Return the size of a content's object or None; raise `DamagedError` if it is another's."""
     found = meter.again(lambda: bucket.size(key_of(content.sha256)))
     if found is not None and found != content.size:
-        raise _other(bucket, content, f"{found:,} bytes where it has {content.size:,}")
+        raise _other(bucket, content, found)
     return found
 
 
-def _other(bucket: Bucket, content: Content, what: str) -> DamagedError:
+def _other(bucket: Bucket, content: Content, size: int) -> DamagedError:
+    """Return the failure that an object of ``size`` bytes stands where a content should be."""
+    what = "its bytes have another digest"
+    if size != content.size:
+        what = f"{size:,} bytes where it has {content.size:,}"
     return DamagedError(
         f"{bucket.address}/{key_of(content.sha256)} is not {content.title}: {what}.",
         hint="nothing was taken from it or written over it; whoever owns it should look at it",
@@ -221,7 +181,7 @@ def _bring(repository: Repository, bucket: Bucket, content: Content, meter: Mete
                 digest = _fill(file, bucket, content, meter)
             if digest != content.sha256:
                 place.unlink()
-                raise _other(bucket, content, "its bytes have another digest")
+                raise _other(bucket, content, content.size)
             file.flush()
             keep_large(repository, place, content.sha256)
     except OSError as error:
@@ -324,16 +284,16 @@ def _confirm(
     meter: Meter,
 ) -> bool:
     key = key_of(content.sha256)
-    try:
-        if _size_there(bucket, content, meter) is None:
-            doubts[content] = "not there"
-            return False
-    except DamagedError as error:
-        doubts[content] = error.message.rstrip(".")
+    found = meter.again(lambda: bucket.size(key))
+    if found is None:
+        doubts[content] = "not there"
         return False
     file = here(repository, content.sha256)
     if file is None or not _is_whole(file, content):
         doubts[content] = "the copy here is damaged"
+        return False
+    if found != content.size:
+        doubts[content] = _other(bucket, content, found).message.rstrip(".")
         return False
     if meter.again(lambda: bucket.vouches(key, file)):
         return True

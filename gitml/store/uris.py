@@ -15,7 +15,8 @@ from urllib.parse import unquote
 from gitml.errors import DamagedError, InputError, NotFoundError, UnreachableError
 from gitml.names import visible
 from gitml.store.cloud import PACKAGES, Named
-from gitml.store.transfer import CHUNK, Meter
+from gitml.store.meter import Meter
+from gitml.store.transfer import CHUNK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

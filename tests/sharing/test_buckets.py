@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import random
+import shlex
+import subprocess
 
 import pytest
 
@@ -19,7 +21,7 @@ from gitml.errors import (
 from gitml.sharing.fetching import fetch_large
 from gitml.sharing.freeing import free_large
 from gitml.sharing.large import send_large, waiting
-from gitml.store import cloud, transfer
+from gitml.store import cloud, meter, transfer
 from gitml.store.artifacts import absorb, here, keep_large, kept_path, lfs_path
 from gitml.store.bucket import check_address, key_of, open_bucket
 from gitml.store.git import open_repository
@@ -48,7 +50,7 @@ def s3(s3_server, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    monkeypatch.setattr(transfer, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(meter, "FIRST_PAUSE", 0.001)
 
 
 @pytest.fixture
@@ -131,12 +133,25 @@ def test_what_is_there_is_not_sent_again_and_never_written_over(store, folder, t
     assert (folder / key_of(good.sha256)).stat().st_ino == inode
 
 
-def test_a_local_copy_that_is_damaged_is_not_sent(store, folder, tmp_path):
+def test_a_local_copy_that_is_damaged_is_not_sent(store, git, folder, tmp_path):
     content = keep(store, tmp_path, "model.bin")
     lfs_path(store, content.sha256).write_bytes(b"\0" * SIZE)
+    bucket = open_bucket(address_of(folder))
+    with pytest.raises(DamagedError, match=r"local copy of model\.bin is damaged") as raised:
+        send(store, bucket, [content], done=lambda *_: None)
+    assert list(folder.iterdir()) == []
+    # A copy that is shorter is not the fault of the true one there.
+    place = folder / key_of(content.sha256)
+    place.parent.mkdir(parents=True)
+    place.write_bytes((tmp_path / "model.bin").read_bytes())
+    lfs_path(store, content.sha256).write_bytes(b"short")
+    (short,) = [Content(sha256=content.sha256, size=5, name="model.bin")]
     with pytest.raises(DamagedError, match=r"local copy of model\.bin is damaged"):
-        send(store, open_bucket(address_of(folder)), [content], done=lambda *_: None)
-    assert list(folder.rglob("*.*")) == []
+        send(store, bucket, [short], done=lambda *_: None)
+    assert confirm(store, bucket, [short]) == ([], {short: "the copy here is damaged"})
+    # What the hint says mends it.
+    subprocess.run(shlex.split(raised.value.hint.partition(": ")[2].partition(";")[0]), check=True)
+    assert fetch_large(point(store, git, address_of(folder)), [content], remote=None).came
 
 
 def test_a_wrong_object_is_refused_and_never_kept(store, folder, tmp_path):
@@ -207,7 +222,7 @@ def test_whatever_happens_a_good_copy_is_left(git, repo, empty_repo, folder, tmp
             kinds = [
                 victim.unlink,
                 lambda: victim.write_bytes(b"x"),
-                lambda: victim.write_bytes(bytes(2000)),
+                *[lambda: victim.write_bytes(bytes(2000))] * 3,
             ]
             chance.choice(kinds)()
             gone.update(c for c in contents if not good(c))
@@ -223,7 +238,7 @@ def test_whatever_happens_a_good_copy_is_left(git, repo, empty_repo, folder, tmp
             clone, chance.sample(contents, len(contents) // 2), remote=None
         ): 4,
         lambda clone: free_large(clone, remote=None, now=2**45, keep_days=0): 4,
-        lose: 2,
+        lose: 3,
         move: 1,
     }
     for _ in range(60):
@@ -330,13 +345,13 @@ def test_s3_that_falters_is_asked_again(store, s3, tmp_path, fault):
 def test_s3_that_stays_away_ends_in_one_sentence_and_a_retry_repairs(store, s3, tmp_path):
     content = keep(store, tmp_path, "model.bin")
     bucket = s3_bucket()
-    s3.faults += [("PUT", ("503 Slow Down", "SlowDown"))] * transfer.TRIES
+    s3.faults += [("PUT", ("503 Slow Down", "SlowDown"))] * meter.TRIES
     with pytest.raises(UnreachableError, match=f"^s3://{BUCKET}/team could not be reached: "):
         send(store, bucket, [content], done=lambda *_: None)
     assert s3.keys() == {}
     assert send(store, bucket, [content], done=lambda *_: None) == [content]
     lose(store, content)
-    s3.faults += [("GET", ("503 Slow Down", "SlowDown"))] * transfer.TRIES
+    s3.faults += [("GET", ("503 Slow Down", "SlowDown"))] * meter.TRIES
     with pytest.raises(UnreachableError):
         bring(store, bucket, [content], done=lambda *_: None)
     assert here(store, content.sha256) is None
@@ -358,6 +373,7 @@ def test_s3_that_lets_nobody_in_and_a_bucket_that_is_not_there(store, s3, tmp_pa
     assert KEYS["AWS_SECRET_ACCESS_KEY"] not in f"{raised.value.message}{raised.value.hint}"
 
 
+@pytest.mark.slow
 def test_commands_speak_to_s3_and_say_one_sentence(repo, git, s3, gitml_cli, invoke, tmp_path):
     git(tmp_path, "init", "--quiet", "--bare", tmp_path / "hub.git")
     git(repo, "remote", "add", "origin", tmp_path / "hub.git")
