@@ -21,7 +21,7 @@ from gitml.store.remote import asked_branch, listed, protected_branch
 from gitml.store.shared import PATTERNS, fetch_registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from gitml.store.git import Repository
     from gitml.tracking.settings import Settings
@@ -113,6 +113,7 @@ def _look_around(
     refs: Mapping[str, str],
     done: Pull,
     *,
+    heads: Sequence[str],
     accept_rewind: bool,
 ) -> dict[str, str]:
     """Return the models there; pull from the other place too, where others push to that one.
@@ -121,7 +122,7 @@ def _look_around(
     """
     other = there.other
     runs = tuple(other.theirs(place) for place in (RUNS, EXPERIMENTS))
-    besides = [f"{place}*" for place in (*runs, other.theirs(MODELS))]
+    besides = [*heads, *(f"{place}*" for place in (*runs, other.theirs(MODELS)))]
     theirs = listed(repository, there.name, *PATTERNS, branches=there.branches, besides=besides)
     used = any(ref.startswith(runs) for ref in theirs)
     if used or _remembered(other, refs):
@@ -140,17 +141,36 @@ def _remembered(there: Where, refs: Mapping[str, str]) -> bool:
 def pull(repository: Repository, there: Where, *, accept_rewind: bool = False) -> Pull:
     """Bring runs, ledgers and models from a remote; source trees and large files stay there."""
     done = Pull(runs=pull_runs(repository, there, accept_rewind=accept_rewind))
-    before = repository.refs(MODELS, TAGS, remote_ref(there.name, ""))
-    theirs = _look_around(repository, there, before, done, accept_rewind=accept_rewind)
     branch = None
     if there.named:  # what is known of others is not kept below refs/remotes
         branch = protected_branch(repository, there.name) or asked_branch(repository, there.name)
-    fetch_registry(repository, there.name, branch, theirs=theirs)
-    after = repository.refs(MODELS, TAGS)
-    done.models = sorted(
-        ref.removeprefix(MODELS)
-        for ref, oid in after.items()
-        if ref.startswith(MODELS) and before.get(ref) != oid
+    heads = (
+        {} if branch is None else {f"refs/heads/{branch}": f"refs/remotes/{there.name}/{branch}"}
     )
+    before = repository.refs(MODELS, TAGS, remote_ref(there.name, ""), *heads.values())
+    theirs = _look_around(
+        repository, there, before, done, heads=[*heads], accept_rewind=accept_rewind
+    )
+    if _are_news(there, before, theirs, heads):
+        fetch_registry(repository, there.name, branch, theirs=theirs)
+        after = repository.refs(MODELS, TAGS)
+        done.models = sorted(
+            ref.removeprefix(MODELS)
+            for ref, oid in after.items()
+            if ref.startswith(MODELS) and before.get(ref) != oid
+        )
     note_contact(repository, there)
     return done
+
+
+def _are_news(
+    there: Where, refs: Mapping[str, str], theirs: Mapping[str, str], heads: Mapping[str, str]
+) -> bool:
+    """Say whether models there, or the branch, are not as they are here and as they were seen."""
+    places = {MODELS: remote_ref(there.name, "models/"), TAGS: remote_ref(there.name, "tags/")}
+    for kind, place in places.items():
+        now = {ref.removeprefix(kind): o for ref, o in theirs.items() if ref.startswith(kind)}
+        seen = {ref.removeprefix(place): o for ref, o in refs.items() if ref.startswith(place)}
+        if now != seen or any(refs.get(kind + name) != oid for name, oid in seen.items()):
+            return True
+    return any(theirs.get(head) != refs.get(kept) for head, kept in heads.items())
