@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gitml import names
+from gitml.errors import GitmlError
 from gitml.names import TAGS, tmp_ref, visible
 from gitml.store import lfs, places
 from gitml.store.artifacts import pointer
+from gitml.store.bucket import key_of, open_bucket
 from gitml.store.git import RefUpdate
 from gitml.store.hosts import transport_failure
 from gitml.store.remote import listed, rejected, spoken
@@ -226,6 +228,7 @@ def _large(found: _Probe, commit: str) -> Iterator[Finding]:
     if bucket is not None:
         said = f"not needed: large files go to {visible(bucket, 100)}"
         yield Finding(check="git-lfs", level=OK, sentence=said)
+        yield _bucket(bucket)
         return
     why = lfs.answers(found.repository, found.there.address, commit)
     if why is None:
@@ -236,4 +239,17 @@ def _large(found: _Probe, commit: str) -> Iterator[Finding]:
         level=WARNING,
         sentence=visible(why, _WORDS),
         hint="artifacts.remote in .gitml/config.yaml names another place: a folder, s3:// or gs://",
+    )
+
+
+def _bucket(address: str) -> Finding:
+    """Ask for a content that nobody has; nothing is written there."""
+    try:
+        open_bucket(address).size(key_of("0" * 64))
+    except GitmlError as error:
+        return Finding(
+            check="artifacts.remote", level=WARNING, sentence=error.message, hint=error.hint
+        )
+    return Finding(
+        check="artifacts.remote", level=OK, sentence="large files can be looked up there"
     )

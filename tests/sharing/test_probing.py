@@ -136,7 +136,11 @@ def test_whether_the_host_speaks_git_lfs(probe, repo, git, speaks):
 
 def test_large_files_that_go_to_a_bucket_need_no_git_lfs(probe, repo, git, tmp_path):
     git(repo, "config", "gitml.artifactsRemote", (tmp_path / "share").as_uri())
-    assert probe()[0]["git-lfs"] is True
+    allowed, hints = probe()
+    assert (allowed["git-lfs"], allowed["artifacts.remote"]) == (True, False)
+    assert "mount it" in hints["artifacts.remote"]
+    (tmp_path / "share").mkdir()
+    assert probe()[0]["artifacts.remote"] is True
 
 
 def test_a_host_that_is_away(repo, git, invoke):
