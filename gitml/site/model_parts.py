@@ -179,6 +179,8 @@ class VersionChart:
     """The line through all versions, in a view box of 100 by 100."""
     dots: tuple[Dot, ...]
     """The versions; of more than 120 those at even distances, and all that are in a stage."""
+    dense: bool
+    """Whether there are so many that they are drawn smaller."""
     low: str
     """The smallest value, nothing where all are one."""
     high: str

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 FIRST, _EVENTS = 50, 12
 """Versions, and events, that are not folded away."""
 _METRICS = 3
-_DOTS = 120
+_DOTS, _DENSE = 120, 40
 _MARGIN = 6
 """Hundredths of the height above and below the dots of a drawing."""
 _SIDE = 1.5
@@ -56,14 +56,14 @@ def key_of(site: Site, shown: ShownModel) -> str:
     """Return a hash of all that the pages of a model are made from."""
     runs = [v.version.run for v in shown.versions if v.version.run]
     linked = [f"{run} {site.gathered.keys.get(run)}" for run in runs]
-    stages = repr(site.gathered.registered.stages)
+    stages = repr(site.gathered.registered.columns)
     return site.key("model", site.options.told, shown.tip, stages, *linked)
 
 
 def models(site: Site) -> Models:
     """Return the context of the matrix."""
     registered = site.gathered.registered
-    stages = registered.stages[::-1]  # on a narrow screen what matters most is seen first
+    stages = registered.columns  # on a narrow screen what matters most is seen first
     teller = Teller(gathered=site.gathered, root="")
     living = registered.living
     count = sum(len(shown.living) for shown in living)
@@ -118,7 +118,7 @@ def model_report(site: Site, shown: ShownModel) -> ModelReport:
     model = shown.model
     frame = site.frames.frame(shown.page or "", model.name, dated=False)
     teller = Teller(gathered=site.gathered, root=frame.root)
-    order = [s for s in reversed(site.gathered.registered.stages) if s in model.stages]
+    order = [s for s in site.gathered.registered.columns if s in model.stages]
     metrics = shown.metrics[:_METRICS]
     runs = [each.run for each in shown.living if each.run is not None]
     best = {m: best_value(runs, m) for m in metrics}
@@ -236,6 +236,7 @@ def _chart(
         goal=shown.goal(metric),
         path="M" + "L".join(f"{dot.x:g} {dot.y:g}" for dot in dots),
         dots=tuple(dots),
+        dense=len(dots) > _DENSE,
         low=number(low) if low != high else "",
         high=number(high),
         first=first[0].name,

@@ -16,7 +16,7 @@ from gitml.query.keys import full_name
 from gitml.registry.checks import journal
 from gitml.registry.checks.sight import gather as look
 from gitml.registry.references import latest
-from gitml.registry.showing import as_run, stage_order, stages_of
+from gitml.registry.showing import USUAL, as_run, stage_order, stages_of
 from gitml.registry.versionfile import load_versions
 from gitml.site import redact, redact_models, urls
 from gitml.tracking.settings import read_settings
@@ -102,6 +102,8 @@ class Registered:
     """The versions that were made of each run, by its id, the newest last."""
     stages: tuple[str, ...] = ()
     """Every stage, those that come first on the way to production first."""
+    columns: tuple[str, ...] = ()
+    """The same, what matters most first: production, what comes before it, and all others."""
     signatures: Mapping[str, str] = field(default_factory=dict)
     """``SSH`` or ``OpenPGP`` by the short name of each tag that carries a signature."""
     findings: tuple[Finding, ...] = ()
@@ -136,12 +138,11 @@ class Registered:
     @property
     def production(self) -> str | None:
         """Return the stage that counts: production by one of its names, else the last there is."""
-        named = [stage for stage in _PRODUCTION if stage in self.stages]
-        return next(iter(named or self.stages[-1:]), None)
+        return next(iter(self.columns), None)
 
     def current(self, shown: ShownModel) -> Assignment | None:
         """Return what a model has in the stage that counts, by whichever of its names."""
-        named = [stage for stage in _PRODUCTION if stage in self.stages] or self.stages[-1:]
+        named = [stage for stage in _PRODUCTION if stage in self.stages] or self.columns[:1]
         held = (shown.model.stages.get(stage) for stage in named)
         return next((each for each in held if each is not None), None)
 
@@ -177,11 +178,14 @@ def read_registered(
     keys = urls.file_keys(model.slug for model in models)
     slugs = {model.slug for model in models}
     findings = [f for f in journal.check(sight) if only is None or f.model in slugs]
+    order = order_of(store)
+    stages = stage_order([model for model in models if not model.deleted], order)
     shown = [_model(store, refs, model, keys[model.slug], hide=hide) for model in models]
     return Registered(
         models=tuple(shown),
         of_run=_of_run(shown),
-        stages=tuple(stage_order([m.model for m in shown if not m.model.deleted], order_of(store))),
+        stages=tuple(stages),
+        columns=tuple(_columns(stages, order)),
         signatures={
             name: "SSH" if b"SSH SIGNATURE" in tag.signature[:40] else "OpenPGP"
             for name, tag in sight.parsed.items()
@@ -192,6 +196,13 @@ def read_registered(
         if only is not None
         else tuple(map(redact.text, sight.registry.damaged.values())),
     )
+
+
+def _columns(stages: Sequence[str], order: Sequence[str]) -> list[str]:
+    """Return stages from production back; those that nobody ranks come last."""
+    first = [stage for stage in _PRODUCTION if stage in stages]
+    ranked = [s for s in stages if s in {*order, *USUAL} and s not in first]
+    return [*first, *reversed(ranked), *(s for s in stages if s not in {*first, *ranked})]
 
 
 def _of_run(

@@ -312,7 +312,7 @@ def _source(each: ShownVersion, before: ShownVersion | None) -> Iterator[Pair]:
 def _commands(shown: ShownModel, each: ShownVersion, before: ShownVersion | None) -> Iterator[str]:
     slug = shown.model.slug
     title = quoted(f"{slug}@{each.name}")
-    if each.version.digest:
+    if each.version.digest and each.whole is not None:
         yield f"gitml model pull {title} -o model --expect-digest {each.version.digest}"
     if before is not None:
         yield f"gitml model diff {quoted(f'{slug}@{before.name}')} {title}"

@@ -68,6 +68,7 @@ def rows(markup):
 def test_the_matrix_says_what_is_in_which_stage(site):
     head, *body = rows(site.text("models.html"))
     by_name = {row[0].split(" ")[0]: dict(zip(head, row, strict=True)) for row in body}
+    assert head[1:5] == ["production", "prod", "canary", "staging"]
     churn_row = by_name["churn"]
     assert churn_row["production"].startswith("v1.2.0 2026-01-07 03:00 UTC · Grace Hopper")
     assert churn_row["production"].endswith("rollback signed")
@@ -237,7 +238,8 @@ def test_one_event_changes_what_tells_of_it_alone(world, tmp_path, git):
     (repo / ".gitml" / "config.yaml").write_text("stages: {order: [canary, production]}\n")
     ordered = build_at(repo, tmp_path / "site")
     assert "models.html" in ordered.done.written
-    assert rows(ordered.text("models.html"))[0][1:4] == ["prod", "staging", "production"]
+    heads = rows(ordered.text("models.html"))[0][1:5]
+    assert heads == ["production", "prod", "staging", "canary"]
 
 
 def test_the_same_bytes_wherever_the_clone_lies(world, site, tmp_path, files_of):
