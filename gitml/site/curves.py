@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from gitml.errors import GitmlError
+from gitml.errors import DamagedError, GitmlError
 from gitml.store.history import history
 from gitml.store.objects import parse_tree
 from gitml.store.points import Collector, read_segment
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from gitml.model import Point, Run
     from gitml.store.git import Repository
+    from gitml.store.objects import Object
 
 _TREE_LIMIT = 1024 * 1024
 
@@ -77,7 +78,7 @@ def _segments(store: Repository, trees: Sequence[str]) -> list[list[str]]:
     listed: list[list[str]] = []
     if not trees:
         return listed
-    for found in store.bulk([f"{tree}:metrics" for tree in trees], _TREE_LIMIT):
+    for found in _trees(store, [f"{tree}:metrics" for tree in trees]):
         entries = []
         if found is not None and found.kind == "tree":
             with suppress(ValueError, IndexError):
@@ -85,6 +86,14 @@ def _segments(store: Repository, trees: Sequence[str]) -> list[list[str]]:
         merged = is_merged(entry.name for entry in entries)
         listed.append([e.oid for e in sorted(entries, key=lambda e: e.name)] if merged else [])
     return listed
+
+
+def _trees(store: Repository, names: Sequence[str]) -> Iterable[Object | None]:
+    """Return objects that are small, from the process that reads them anyway if it can."""
+    try:
+        return list(store.objects().many(names, _TREE_LIMIT))
+    except DamagedError:
+        return store.bulk(names, _TREE_LIMIT)
 
 
 def _contents(store: Repository, oids: Sequence[str]) -> Generator[bytes | None]:
