@@ -76,6 +76,7 @@ def digest_of(file: Path, algorithm: str = "sha256") -> str:
 def media_type(path: str) -> str | None:
     """Return the media type that a name suggests."""
     known = {".md": "text/markdown", ".yaml": "application/yaml", ".yml": "application/yaml"}
+    known[".pt"] = "application/octet-stream"  # a console's page table, says the registry
     return known.get(Path(path).suffix.lower()) or mimetypes.guess_type(path)[0]
 
 

@@ -28,7 +28,7 @@ from gitml.store.git import open_repository
 from gitml.store.pulling import Where
 from gitml.store.transfer import Content, bring, confirm, send
 from gitml.tracking.settings import Settings
-from tests.s3 import BUCKET, KEYS, fresh, serve
+from tests.s3 import BUCKET, KEYS, backend, fresh, serve
 
 HUB = Where("origin", "origin")
 SIZE = 300_000
@@ -371,6 +371,26 @@ def test_s3_that_lets_nobody_in_and_a_bucket_that_is_not_there(store, s3, tmp_pa
     with pytest.raises(RemoteError, match="There are no credentials for s3://") as raised:
         send(store, s3_bucket(), [content], done=lambda *_: None)
     assert KEYS["AWS_SECRET_ACCESS_KEY"] not in f"{raised.value.message}{raised.value.hint}"
+
+
+def test_an_object_that_was_recorded_by_its_address_is_got(repo, s3, invoke):
+    data = random.Random(2).randbytes(20_000)
+    backend().put_object(BUCKET, "far/model.pt", data)
+    digest = hashlib.sha256(data).hexdigest()
+    uri = f"s3://{BUCKET}/far/model.pt"
+    logged = invoke("log", "--name", "one", "--artifact", f"{uri}#sha256={digest}", cwd=repo)
+    assert logged.code == 0, logged.err
+    s3.faults += [("HEAD", ("503 Slow Down", "SlowDown")), ("GET", "cut")]
+    got = invoke("artifacts", "get", "one", "model.pt", "-o", "out", cwd=repo)
+    assert (got.code, got.err) == (0, "")
+    assert not s3.faults
+    assert (repo / "out" / "model.pt").read_bytes() == data
+    backend().put_object(BUCKET, "far/model.pt", data[::-1])
+    wrong = invoke("artifacts", "get", "one", "model.pt", "-o", "again", cwd=repo)
+    assert (wrong.code, (repo / "again" / "model.pt").exists()) == (8, False)
+    backend().delete_object(BUCKET, "far/model.pt")
+    gone = invoke("artifacts", "get", "one", "model.pt", "-o", "again", cwd=repo)
+    assert (gone.code, f"There is nothing at {uri}" in gone.err) == (3, True)
 
 
 @pytest.mark.slow
