@@ -22,6 +22,13 @@ _DIFF = {
     "github": "{base}/compare/{before}...{after}",
     "gitlab": "{base}/-/compare/{before}...{after}",
 }
+_TAG = {
+    "azure": "{base}?version=GT{tag}",
+    "bitbucket": "{base}/src/{tag}",
+    "gitea": "{base}/src/tag/{tag}",
+    "github": "{base}/releases/tag/{tag}",
+    "gitlab": "{base}/-/tags/{tag}",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +45,10 @@ class Host:
     def commit(self, commit: str) -> str:
         """Return the page of a commit."""
         return _COMMIT[self.kind].format(base=self.base, commit=quote(commit, safe=""))
+
+    def tag(self, tag: str) -> str:
+        """Return the page of a tag."""
+        return _TAG[self.kind].format(base=self.base, tag=quote(tag, safe=""))
 
     @property
     def comparison(self) -> str | None:

@@ -274,7 +274,9 @@ def _details(
     if whole is not None and isinstance(whole.flavors, dict):
         yield Pair(name="Flavors", value=", ".join(sorted(map(str, whole.flavors))))
     tag = f"{shown.model.slug}@{each.name}"
-    yield Pair(name="Tag", value=tag, mono=True)
+    host = None if each.run is None else host_of(each.run.source.remote)
+    href = host.tag(tag) if host is not None and facts.published else None
+    yield Pair(name="Tag", value=tag, href=href, mono=True)
     kind = site.gathered.registered.signatures.get(tag)
     yield Pair(name="Signature", value=f"{kind}, not verified by this page" if kind else "none")
     if whole is not None and whole.run is not None and whole.run.experiment:

@@ -132,6 +132,7 @@ def test_a_version_is_compared_with_the_one_before_and_the_one_in_production(sit
     assert "<script>alert" not in page
     assert f'href="../../runs/{run_id_of("churn-run-5")[:12]}.html"' in page
     assert "Packages 2, as in v1.3.0-rc.1" in text
+    assert 'href="https://github.com/acme/churn/releases/tag/churn%40v1.3.0"' in page
     assert re.search(r"https://github\.com/acme/churn/compare/\w{40}\.\.\.\w{40}", page)
 
 
