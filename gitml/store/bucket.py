@@ -64,9 +64,11 @@ def check_address(text: str, what: str) -> str:
     ``what`` names where it was written. Raises `InputError` for what is no
     address, and for one with credentials, which it does not repeat.
     """
-    if "@" in text or "?" in text or "#" in text:
+    authority = text.partition("://")[2].partition("/")[0]
+    at = "@" in (authority if text.startswith("file://") else text)
+    if at or ":" in authority or "?" in text or "#" in text:
         raise InputError(
-            f"{what} holds a user name, a password or options.",
+            f"{what} holds a user name, a password, a port or options.",
             hint="an address is s3://bucket/folder; credentials come from the environment",
         )
     found = _ADDRESS.fullmatch(text)

@@ -47,6 +47,7 @@ _NO_KEYS = ("NoCredentials", "PartialCredentials", "ProfileNotFound", "DefaultCr
 _KEYS = ("CredentialRetrievalError", "UnauthorizedSSOTokenError", "RefreshError", "SSOTokenLoad")
 _NO_BUCKET = "bucket does not exist"
 _LOUD = ("aiobotocore", "botocore", "fsspec", "gcsfs", "google", "s3fs")
+_NOWHERE = logging.NullHandler()
 _PASSING = {"RequestTimeout", "BadDigest", "IncompleteBody", "SlowDown", "OperationAborted"}
 _TELLING = {"HttpError", "ClientResponseError"}
 """Failures of gcsfs and aiohttp that are a service's answers; others carry codes of their own."""
@@ -162,7 +163,7 @@ def _filesystem(address: str) -> Any:
     import fsspec
 
     for library in _LOUD:  # what fails is said once, by us; without a handler Python prints it
-        logging.getLogger(library).addHandler(logging.NullHandler())
+        logging.getLogger(library).addHandler(_NOWHERE)
     how: dict[str, Any] = {"skip_instance_cache": True, "use_listings_cache": False}
     if scheme == "s3":
         once = {"retries": {"total_max_attempts": 1}}
@@ -186,10 +187,8 @@ def asked(address: str) -> Iterator[None]:
 
 
 def _meaning(address: str, error: Exception) -> GitmlError:
-    name, words = (
-        visible(strip_credentials(address), 200),
-        visible(strip_credentials(str(error)).rstrip("."), 200),
-    )
+    name = visible(strip_credentials(address), 200)
+    words = visible(" ".join(strip_credentials(str(error)).split()).rstrip("."), 200)
     causes = [error, *filter(None, [error.__cause__, error.__context__])]
     kinds = " ".join(type(cause).__name__ for cause in causes)
     code, status = _told(causes)
@@ -198,7 +197,8 @@ def _meaning(address: str, error: Exception) -> GitmlError:
             f"There are no credentials for {name}",
             hint="the service's own tools set them, as in aws configure or AWS_ACCESS_KEY_ID",
         )
-    if isinstance(error, PermissionError) or status in _FORBIDDEN or any(w in kinds for w in _KEYS):
+    denied = isinstance(error, PermissionError) or str(error).startswith("Forbidden")  # gcsfs
+    if denied or status in _FORBIDDEN or any(word in kinds for word in _KEYS):
         return RemoteError(
             f"{name} does not let you in: {words or 'no word why'}.",
             hint="reading takes the right to get and list objects, writing to create them",

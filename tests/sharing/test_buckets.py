@@ -290,11 +290,23 @@ def test_what_is_no_address_is_refused(address):
         check_address(address, "artifacts.remote")
 
 
-@pytest.mark.parametrize("address", ["s3://ada:pa55@bucket/x", "s3://bucket/x?key=pa55"])
+@pytest.mark.parametrize(
+    "address",
+    ["s3://ada:pa55@bucket/x", "s3://bucket/x?key=pa55", "s3://ada:p/pa55@b", "s3://ada:pa55"],
+)
 def test_credentials_in_an_address_are_refused_and_not_repeated(address):
     with pytest.raises(InputError) as raised:
         check_address(address, "artifacts.remote")
     assert "pa55" not in f"{raised.value.message} {raised.value.hint}"
+
+
+def test_an_address_in_its_usual_form():
+    for text, usual in [
+        ("s3://b/x/", "s3://b/x"),
+        ("gs://b", "gs://b"),
+        ("file:///mnt/ada@nas/", "file:///mnt/ada@nas"),
+    ]:
+        assert check_address(text, "it") == usual
 
 
 def s3_bucket():
