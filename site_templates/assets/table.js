@@ -9,7 +9,7 @@
   const usual = table.dataset.columns.split('\n');
   const usualHead = new Map($$('#runs thead tr:last-child th').slice(2).map((th, nth) => [usual[nth], th.className]));
   const all = [...runs.names.metrics.map(n => 'metrics.' + n), ...(runs.curve.metric ? ['spark'] : []), ...runs.names.params.map(n => 'params.' + n), ...runs.names.tags.map(n => 'tags.' + n), 'experiment', 'commit', 'branch', 'author', 'script', 'python', 'host', 'platform', 'note', 'duration', 'ended', 'updated', 'created'];
-  const selected = new Set();
+  const selected = new Set(), MOST = 40;
   let view = [], columns = usual, where = '', sort = '', page = 1, status = new Set(), experiment = '', cursor = -1, untouched = true;
 
   const nameOf = key => key === 'spark' ? runs.curve.metric + ' curve' : key === 'created' ? 'started' : key.slice(key.indexOf('.') + 1);
@@ -130,20 +130,44 @@
     $('#ncols').textContent = columns.length;
     gitml.filter.chips(runs, { status, experiment }, picked => { experiment = picked.experiment; page = 1; changed(true); });
   }
+  // Columns that are shown, in their order, and below them all others by what they are.
+  const TITLES = new Map([['metrics', 'Metrics'], ['params', 'Params'], ['tags', 'Tags'], ['git', 'Git'], ['run', 'Run']]);
   function sheet() {
-    const word = $('#colq').value.toLowerCase();
-    const listed = [...columns, ...all.filter(key => !columns.includes(key))].filter(key => key.toLowerCase().includes(word));
-    $('#collist').replaceChildren(...listed.slice(0, 200).map(key => {
-      const on = columns.includes(key), box = element('input', { type: 'checkbox' });
+    const word = $('#colq').value.toLowerCase(), fits = key => key.toLowerCase().includes(word);
+    const put = (next, focus) => {
+      columns = next;
+      changed(true);
+      sheet();
+      const again = $$('#collist [data-f]').find(each => each.dataset.f === focus);
+      if (again) again.focus();
+    };
+    const move = (key, by, sign, said) => {
+      const button = element('button', { type: 'button', 'aria-label': 'Move ' + key + ' ' + said, 'data-f': sign + key }, sign);
+      button.addEventListener('click', () => {
+        const at = columns.indexOf(key), to = at + by, moved = columns.slice();
+        if (to < 0 || to >= columns.length) return;
+        moved.splice(at, 1);
+        moved.splice(to, 0, key);
+        put(moved, sign + key);
+      });
+      return button;
+    };
+    const line = key => {
+      const on = columns.includes(key), box = element('input', { type: 'checkbox', 'data-f': key });
       box.checked = on;
-      box.addEventListener('change', () => { columns = on ? columns.filter(k => k !== key) : [...columns, key]; changed(true); sheet(); });
-      const move = (by, sign, word) => {
-        const button = element('button', { type: 'button', 'aria-label': 'Move ' + key + ' ' + word }, sign);
-        button.addEventListener('click', () => { const at = columns.indexOf(key), to = at + by; if (to < 0 || to >= columns.length) return; const moved = columns.slice(); moved.splice(at, 1); moved.splice(to, 0, key); columns = moved; changed(true); sheet(); });
-        return button;
-      };
-      return element('li', {}, element('label', { title: key }, box, ' ' + key), ...(on ? [move(-1, '↑', 'to the left'), move(1, '↓', 'to the right')] : []));
-    }));
+      box.addEventListener('change', () => put(on ? columns.filter(k => k !== key) : [...columns, key], key));
+      return element('li', {}, element('label', { title: key }, box, ' ' + (on ? key : nameOf(key))), ...(on ? [move(key, -1, '↑', 'to the left'), move(key, 1, '↓', 'to the right')] : []));
+    };
+    const title = (text, count, end) => element('li', { class: 'of' }, element('b', {}, text + ' '), element('span', { class: 'count' }, count.toLocaleString('en-US')), end || null);
+    const back = element('button', { type: 'button' }, 'as usual');
+    back.addEventListener('click', () => put(usual, usual[0]));
+    const listed = [title('Shown', columns.length, columns === usual ? null : back), ...columns.filter(fits).map(line)];
+    for (const [group, text] of TITLES) {
+      const others = all.filter(key => groupOf(key) === group && !columns.includes(key) && fits(key));
+      if (others.length) listed.push(title(text, others.length), ...others.slice(0, MOST).map(line));
+      if (others.length > MOST) listed.push(element('li', { class: 'muted' }, (others.length - MOST).toLocaleString('en-US') + ' more: part of a name finds them'));
+    }
+    $('#collist').replaceChildren(...listed);
   }
   function save(push) {
     const same = columns.length === usual.length && columns.every((key, nth) => key === usual[nth]);

@@ -55,7 +55,8 @@ def node(program, folder, *words, asked=None):
 
 def invalid(folder):
     """Return what html-validate says of the pages in a folder."""
-    rules = {"no-inline-style": "off", "long-title": "off"}
+    # Lines that a run wrote may end in blanks: a patch has them.
+    rules = dict.fromkeys(["no-inline-style", "long-title", "no-trailing-whitespace"], "off")
     config = folder.parent / ".htmlvalidate.json"
     config.write_text(json.dumps({"extends": ["html-validate:recommended"], "rules": rules}))
     pages = sorted(folder.rglob("*.html"))

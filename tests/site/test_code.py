@@ -7,6 +7,7 @@ import pytest
 from gitml.model import Source
 from gitml.site import code
 from gitml.store.git import open_repository
+from tests.site.browsing import browse, invalid, needs_browser
 from tests.support import make_runs, run_id_of
 
 BEFORE = "lr = 0.1\nseed = 0\n"
@@ -77,6 +78,24 @@ def test_changes_are_shown(repo, trees, make_site, files_of):
     assert make_site(repo).done.written == ()
     shown = make_site(repo, "open", redact=False)
     assert "ada@corp.example.com" in page_of(shown, 0)
+
+
+@needs_browser
+@pytest.mark.slow
+def test_changes_are_valid_and_accessible(repo, trees, make_site):
+    commit, same, work, much = trees
+    runs_of(repo, commit, work, much, same, requirements="numpy==1.26.4\n")
+    site = make_site(repo)
+    pages = [f"runs/{run_id_of(f'run-{n}')[:12]}.html" for n in range(3)]
+    keys = [run_id_of(f"run-{n}")[:12] for n in range(3)]
+    wrong, _ = browse(
+        site.path,
+        [f"{pages[1]}#with={keys[0]}", f"compare.html#runs={','.join(keys)}"],
+        sizes=(390, 1280),
+        themes=("dark",),
+    )
+    assert wrong == []
+    assert invalid(site.path) == ""
 
 
 def test_what_nobody_has_any_more_goes(repo, trees, make_site, invoke):

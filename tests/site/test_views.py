@@ -165,6 +165,12 @@ PRESS = f"""(async () => {{
   HTMLAnchorElement.prototype.click = () => {{}};
   document.querySelector('#csv').click(); told.push(await saved.text());
   document.querySelector('#json').click(); told.push(await saved.text());
+  document.querySelector('#columns').open = true;
+  await wait();
+  for (const pick of ['author', '↑author']) {{
+    [...document.querySelectorAll('[data-f]')].find(each => each.dataset.f === pick).click();
+    tell();
+  }}
   document.activeElement.blur(); press('t'); told.push(document.documentElement.dataset.theme);
   return told;
 }})()"""
@@ -182,7 +188,7 @@ def test_the_table_is_in_its_address(views, make_site):
     assert shown["heads"] == ["Run", "Status", "extra", "final"]
     assert shown["names"] == [f"otter-{n}" for n in range(4)]
     assert (shown["chosen"], shown["compare"]) == (["otter-1"], [])
-    first, second, back, chosen, keys, focused, found, csv, saved, theme = told
+    first, second, back, chosen, keys, focused, found, csv, saved, more, moved, theme = told
     assert first["names"] == [f"otter-{n}" for n in (3, 2, 1, 0)]
     assert second["names"] == first["names"][::-1]
     assert (back["hash"], back["names"]) == (first["hash"], first["names"])
@@ -195,4 +201,7 @@ def test_the_table_is_in_its_address(views, make_site):
     assert csv.splitlines()[0].startswith("id,name,experiment,status,metrics.")
     assert len(csv.splitlines()) == 4
     assert [run["name"] for run in json.loads(saved)["runs"]] == found["names"]
+    assert more["heads"] == [*first["heads"], "author"]
+    assert moved["heads"][-2] == "author"
+    assert "cols=" in moved["hash"]
     assert theme == "dark"
