@@ -13,7 +13,7 @@ KEYS = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "a-secret-to-keep",
     "AWS_DEFAULT_REGION": "us-east-1",
-    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_EC2_METADATA_DISABLED": "true",  # no look beyond loopback for credentials
 }
 
 

@@ -385,6 +385,24 @@ def test_a_run_whose_files_were_freed_is_registered_all_the_same(ada, share):
     ada("model", "pull", "churn@1", "-o", "got")
 
 
+def test_a_worker_sends_its_large_file_before_its_run(ada, share, hub, git):
+    def worker(name, code=0):
+        (ada.path / "model.bin").write_bytes(random.Random(name).randbytes(SIZE))
+        return ada(
+            "log", "--name", name, "-m", "a=1", "--artifact", "model.bin", "--push", code=code
+        )
+
+    worker("one")
+    assert len([p for p in share.rglob("*") if p.is_file()]) == 1
+    runs = git(hub, "for-each-ref", "refs/gitml/runs")
+    share.rename(share.with_name("moved"))
+    assert "There is no folder" in worker("two", code=9).err
+    assert git(hub, "for-each-ref", "refs/gitml/runs") == runs  # no run without its file
+    share.with_name("moved").rename(share)
+    assert "files      1 large file, 1.2 MB" in ada("sync").out
+    assert len(git(hub, "for-each-ref", "refs/gitml/runs").splitlines()) == 2
+
+
 def test_large_files_of_a_purged_run_are_not_sent(ada, share):
     log(ada, "one")
     kept_ = log(ada, "two")

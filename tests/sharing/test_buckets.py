@@ -378,7 +378,7 @@ def test_s3_that_lets_nobody_in_and_a_bucket_that_is_not_there(store, s3, tmp_pa
     assert "right to get and list objects" in raised.value.hint
     with pytest.raises(RemoteError, match="There is no bucket at s3://elsewhere/x"):
         send(store, open_bucket("s3://elsewhere/x"), [content], done=lambda *_: None)
-    for name in KEYS:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     with pytest.raises(RemoteError, match="There are no credentials for s3://") as raised:
         send(store, s3_bucket(), [content], done=lambda *_: None)
