@@ -73,6 +73,11 @@ class Teller:
         page = None if found is None else found.page
         return Link(text=name, href=page and self.root + page)
 
+    def lineage(self, shown: ShownModel) -> str | None:
+        """Return where a model's lineage is drawn, None if nothing is known of it."""
+        known = any(each.whole is not None for each in shown.living)
+        return f"{self.root}{urls.LINEAGE}#m-{shown.key}" if known else None
+
     def run(self, shown: ShownVersion) -> Link | None:
         """Return the run of a version, with its page if the site has it."""
         run_id = shown.version.run
@@ -121,6 +126,7 @@ class Teller:
                 version=self.version(shown, each.name),
                 stages=tuple(map(stage_of, each.stages)),
                 marks=tuple(state_marks(each, shown.latest)),
+                lineage=self.lineage(shown),
             )
             for shown, each in self.gathered.registered.of_run.get(run_id, ())
         )

@@ -363,3 +363,5 @@ class Registration:
     """The stages that it is in."""
     marks: tuple[Mark, ...]
     """latest, deprecated, deleted, not published."""
+    lineage: str | None
+    """Where its lineage is drawn."""

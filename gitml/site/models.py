@@ -142,9 +142,7 @@ def model_report(site: Site, shown: ShownModel) -> ModelReport:
         details=tuple(_details(shown)),
         commands=tuple(_commands(shown)),
         data=frame.root + urls.model_json(shown.key),
-        lineage=f"{frame.root}{urls.LINEAGE}#m-{shown.key}"
-        if any(each.whole is not None for each in shown.living)
-        else None,
+        lineage=teller.lineage(shown),
     )
 
 
