@@ -92,7 +92,8 @@ def _compare(
     for ref, stand in zip(apart, stands, strict=True):
         if stand in {"ahead", "apart"}:
             _add(done.ahead, ref)
-        if stand in {"behind", "apart"}:
+        # What was seen of a run is here, and joined when it is read.
+        if stand in {"behind", "apart"} and not ref.startswith(RUNS):
             _add(done.behind, ref)
 
 

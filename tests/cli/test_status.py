@@ -64,6 +64,20 @@ def test_what_is_ahead_and_behind_as_of_the_last_contact_and_when_asked(pair):
     assert sharing(ada, "--remote")["behind"] == {"runs": [], "ledgers": [], "models": []}
 
 
+def test_a_run_that_another_went_on_from_is_here_once_it_was_pulled(pair):
+    ada, bob = pair
+    make_run(ada.path, "one")
+    ada("push")
+    bob("pull")
+    bob("tag", "one", "by=bob")
+    bob("push")
+    assert sharing(ada, "--remote")["behind"]["runs"] == [run_id_of("one")]
+    ada("pull")
+    nothing = {"runs": [], "ledgers": [], "models": []}
+    assert (sharing(ada)["behind"], sharing(ada, "--remote")["behind"]) == (nothing, nothing)
+    assert sharing(ada)["ahead"]["runs"] == []
+
+
 def test_models_and_large_files_that_wait(pair, git):
     ada, _ = pair
     (ada.path / "big.bin").write_bytes(bytes(range(256)) * 8192)
