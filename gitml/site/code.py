@@ -228,9 +228,13 @@ def _file(lines: Sequence[str], most: int) -> tuple[PatchFile, int, int]:
 
 def _told(head: Sequence[str]) -> tuple[str, str]:
     """Return the path of a file and what became of it, as the heading of its patch says."""
-    said = dict(line.split(" ", 1) for line in head if " " in line)
-    renamed = [line.partition(" to ")[2] for line in head if line.startswith("rename to ")]
-    path = renamed[0] if renamed else head[0].rpartition(" b/")[2]
+    named = [
+        line[len(mark) :].rstrip("\t")
+        for mark in ("rename to ", "+++ b/", "--- a/")
+        for line in head
+        if line.startswith(mark)
+    ]
+    path = named[0] if named else head[0].rpartition("b/")[2].rstrip('"')
     kinds = {"new": "new", "deleted": "removed", "rename": "renamed", "Binary": "binary"}
-    found = [word for name, word in kinds.items() if name in said]
-    return path.strip('"'), ", ".join(found)
+    words = {line.partition(" ")[0] for line in head}
+    return path, ", ".join(word for name, word in kinds.items() if name in words)

@@ -38,12 +38,17 @@ gitml.beside = (function () {
   // The parts of a patch by file: {added, removed, lines}.
   function files(patch) {
     const found = new Map();
-    let file = null, within = false;
+    let file = null, within = false, name = '';
     for (const line of patch ? patch.diff.split('\n') : []) {
       if (line.startsWith('diff --git ')) {
         file = { added: 0, removed: 0, lines: [] };
         within = false;
-        found.set(line.slice(line.lastIndexOf(' b/') + 3).replace(/"$/, ''), file);
+        name = line.slice(line.lastIndexOf('b/') + 2).replace(/"$/, '');
+        found.set(name, file);
+      } else if (file && !within && /^(\+\+\+ b\/|rename to )/.test(line)) {
+        found.delete(name);
+        name = line.replace(/^(\+\+\+ b\/|rename to )/, '').replace(/\t$/, '');
+        found.set(name, file);
       } else if (file) {
         if (line.startsWith('@@ ')) within = true;
         if (!within) { if (line.startsWith('Binary ')) file.lines.push(line); continue; }

@@ -160,3 +160,30 @@ def test_one_process_for_all(repo, trees, git):
     assert (shown.count, shown.added, shown.removed) == (3, 5003, 1)
     assert shown.cut == "4,921 more lines"
     assert [len(file.blocks) for file in shown.files] == [4, 0, 2]  # one large file hides no other
+
+
+def test_files_are_called_by_their_names():
+    heads = {
+        "x b/y": [
+            "diff --git a/x b/y b/x b/y",
+            "--- a/x b/y\t",
+            "+++ b/x b/y\t",
+            "@@ -1 +1 @@",
+            "+1",
+        ],
+        "gone": [
+            "diff --git a/gone b/gone",
+            "deleted file mode 100644",
+            "--- a/gone",
+            "+++ /dev/null",
+        ],
+        "new": ["diff --git a/old b/new", "rename from old", "rename to new"],
+        "a b.bin": [
+            "diff --git a/a b.bin b/a b.bin",
+            "Binary files a/a b.bin and b/a b.bin differ",
+        ],
+    }
+    text = "".join(f"{line}\n" for lines in heads.values() for line in lines)
+    shown = code.patch(code.Difference(text=text, bytes=len(text)))
+    kinds = {file.path: file.kind for file in shown.files}
+    assert kinds == {"x b/y": "", "gone": "removed", "new": "renamed", "a b.bin": "binary"}
