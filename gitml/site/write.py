@@ -68,6 +68,7 @@ class Folder:
         self._check = check
         self._journal = Journal(path / BUILDING)
         self._new: dict[str, tuple[str, int]] = {}
+        self._planned: frozenset[str] = frozenset()
         self._written: list[str] = []
         self._bytes = 0
         self._folders: set[Path] = set()
@@ -139,15 +140,16 @@ class Folder:
             now = _identity(self._path / MANIFEST), self._journal.left()
             if now != (self._read_at, self._left):  # another build was faster
                 self._read()
-        for address in dict.fromkeys(addresses):
-            if address not in self._old and os.path.lexists(self._base + address):
-                raise self._in_the_way(address)
+        self._planned = frozenset(addresses)
+        for address in self._planned:
+            self._refuse_others(address)
 
-    def _in_the_way(self, address: str) -> RefusedError:
-        return RefusedError(
-            f"{visible(str(self._path / address))} is in the way, and gitml did not make it.",
-            hint="move it, or name another folder with -o",
-        )
+    def _refuse_others(self, address: str) -> None:
+        if address not in self._old and os.path.lexists(self._base + address):
+            raise RefusedError(
+                f"{visible(str(self._path / address))} is in the way, and gitml did not make it.",
+                hint="move it, or name another folder with -o",
+            )
 
     def has(self, address: str, key: str) -> bool:
         """Say whether a file made from what ``key`` names is there; if so, it stays."""
@@ -166,13 +168,18 @@ class Folder:
         return self._by_folder.get(prefix, [])
 
     def put(self, address: str, data: bytes, key: str | None = None) -> None:
-        """Put a file; its own hash is its key unless it is given."""
+        """Put a file; its own hash is its key unless it is given.
+
+        Raises `RefusedError` where `begin` was not told of it and somebody else's is there.
+        """
         key = key or hashlib.sha256(data).hexdigest()[:16]
         if self.has(address, key):
             return
+        if address not in self._planned:
+            self._refuse_others(address)
         target = self._path / address
         self._new[address] = key, len(data)
-        if self._size(address) == len(data):
+        if address in self._old and self._size(address) == len(data):
             with suppress(OSError):
                 if target.read_bytes() == data:
                     return

@@ -11,7 +11,7 @@ import threading
 import pytest
 
 import gitml
-from gitml.errors import BeatenError, StorageError
+from gitml.errors import BeatenError, RefusedError, StorageError
 from gitml.site.journal import Journal
 from gitml.site.urls import BUILDING, MANIFEST
 from tests.support import MINUTE, START, make_runs, run_id_of
@@ -141,6 +141,18 @@ def test_one_build_at_a_time(sweep, make_site):
         thread.join()
     assert len(ends) == 4
     assert not make_site(sweep).done.changed
+
+
+def test_a_picture_is_not_put_over_somebody_elses_file(sweep, make_site):
+    site = make_site(sweep)
+    (picture, *_) = (site.path / "files").rglob("*.png")
+    folder = site.path.with_name("other")
+    (folder / picture.parent.relative_to(site.path)).mkdir(parents=True)
+    (folder / BUILDING).mkdir()  # as if a build had been killed before it wrote anything
+    (folder / picture.relative_to(site.path)).write_text("mine")
+    with pytest.raises(RefusedError, match="in the way"):
+        make_site(sweep, "other")
+    assert (folder / picture.relative_to(site.path)).read_text() == "mine"
 
 
 def test_a_folder_that_cannot_be_written(sweep, make_site, tmp_path):
