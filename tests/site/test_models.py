@@ -107,8 +107,8 @@ def test_a_model_tells_its_versions_and_its_history(site):
     assert 'class="staged production"' in page
     assert "auc over 5 versions, from 0.834016 in v1.0.0 to 0.90376 in v2.0.0" in page
     long = site.text(f"models/{LONG[:100].rstrip('-')}.html")
-    assert "18 older" not in long
-    assert "19 earlier" in seen(long)
+    assert " older" not in seen(long)
+    assert "7 earlier" in seen(long)
 
 
 def test_a_version_is_compared_with_the_one_before_and_the_one_in_production(site):
@@ -153,7 +153,7 @@ def test_a_run_and_the_overview_tell_of_models(site):
     feed = site.text("feed.atom")
     assert "<title>Promoted churn v2.0.0 to canary</title>" in feed
     ids = re.findall(r"<id>(urn:gitml:\w+:[^<]+)</id>", feed)
-    assert len(ids) == len(set(ids)) == 60
+    assert len(ids) == len(set(ids)) == 58
     times = re.findall(r"<updated>([^<]+)</updated>", feed)[1:]
     assert times == sorted(times, reverse=True)
 
@@ -294,19 +294,19 @@ def git_tree(git, repo, blob):
 
 def test_many_versions_are_folded(repo, make_site):
     shelf = Shelf("wide")
-    for n in range(200):
+    for n in range(120):
         shelf.register(f"v1.{n}.0")
     shelf.journal.assign("production", "v1.3.0")
     write_shelves(repo, shelf)
     site = make_site(repo)
     page = site.text("models/wide.html")
-    assert "149 older" in seen(page)
+    assert "69 older" in seen(page)
     assert (
-        len(re.findall(r'href="\.\./models/wide/v1\.\d+\.0\.html"', page.partition("149 older")[0]))
+        len(re.findall(r'href="\.\./models/wide/v1\.\d+\.0\.html"', page.partition("69 older")[0]))
         >= 51
     )
     drawn = site.text("lineage.html")
-    assert "193 older versions, not drawn" in seen(drawn)
+    assert "113 older versions, not drawn" in seen(drawn)
     assert len(re.findall(r'class="box version', drawn)) == 7
     assert "production since" in seen(drawn)
     assert len(page) < 300_000
