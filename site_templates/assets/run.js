@@ -136,6 +136,8 @@
   $$('[data-with]').forEach(button => button.addEventListener('click', () => overlay(view.other === button.dataset.with ? '' : button.dataset.with)));
   $('#with').addEventListener('focus', offer);
   $('#with').addEventListener('change', event => overlay(event.target.value.trim()));
+  gitml.keys.set('/', [$('#find') ? 'find a metric' : 'another run beside it', () => ($('#find') || $('#with')).focus()]);
+  gitml.keys.set('c', ['compare', () => { const link = $('a[data-compare]'); if (link) location.href = link.href; }]);
   addEventListener('popstate', read);
   $('#save').addEventListener('click', () => gitml.download(ownKey + '.json', 'application/json', JSON.stringify(own, null, 1) + '\n'));
 
