@@ -21,7 +21,7 @@ from gitml.site.write import Folder
 from gitml.store.git import open_repository
 from gitml.store.snapshot import snapshot
 from tests.registry.journal import Journal
-from tests.site.shelf import DAY, LONG, ODD, Shelf, churn, whole_shelf, write_shelves
+from tests.site.shelf import DAY, LONG, ODD, Shelf, churn, sha, whole_shelf, write_shelves
 from tests.support import START, make_run, run_id_of
 
 
@@ -122,7 +122,7 @@ def test_a_version_is_compared_with_the_one_before_and_the_one_in_production(sit
     assert table["depth changed"] == ["2", "6"]
     assert table["kind"] == ["forest", "forest"]
     assert table["model.pkl changed"][2] == "git-lfs"
-    assert table["labels-2.csv"][1] == site_digest("labels-2.csv")
+    assert table["labels-2.csv"][1] == sha("labels-2.csv")[:12]
     text = seen(page)
     assert "Inputs plan string may be missing" in text
     assert "threshold double default 0.5" in text
@@ -134,12 +134,6 @@ def test_a_version_is_compared_with_the_one_before_and_the_one_in_production(sit
     assert "Packages 2, as in v1.3.0-rc.1" in text
     assert 'href="https://github.com/acme/churn/releases/tag/churn%40v1.3.0"' in page
     assert re.search(r"https://github\.com/acme/churn/compare/\w{40}\.\.\.\w{40}", page)
-
-
-def site_digest(name):
-    from tests.site.shelf import sha
-
-    return sha(name)[:13]
 
 
 def test_a_run_and_the_overview_tell_of_models(site):
