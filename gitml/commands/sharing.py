@@ -139,7 +139,7 @@ def tell_push(session: Session, there: Where, done: Push, *, dry_run: bool) -> N
         session.say(f"{name} refuses {visible(ref, 120)}: {visible(reason, 200)}.")
     if runs.refused:
         session.say(
-            "Everything else arrived, and what was refused is safe here.",
+            f"{'Everything else arrived, and what' if moved else 'What'} was refused is safe here.",
             hint=HOW_TO_REFUSED,
         )
 
