@@ -35,6 +35,14 @@ gitml.beside = (function () {
     ], data.length > 1 ? 'The machines and packages do not differ.' : 'Nothing is known of the machine.');
   }
 
+  // Which data each run read: two with the same digest are the same, whatever they are called.
+  function inputs(body, data, view) {
+    const told = input => (input.digest ? input.digest.replace(/^sha256:/, '').slice(0, 12) : input.uri || 'no digest') + (input.rows ? ', ' + gitml.plural(input.rows, 'row') : '');
+    const read = data.map(each => new Map((each.run.inputs || []).map(input => [input.name + (input.context ? ' (' + input.context + ')' : ''), told(input)])));
+    const names = [...new Set(read.flatMap(found => [...found.keys()]))];
+    put(body, names.map(name => row(name, read.map(found => found.get(name) ?? null), view)), names.length ? 'They read the same data.' : 'No data was recorded.');
+  }
+
   // The parts of a patch by file: {added, removed, lines}.
   function files(patch) {
     const found = new Map();
@@ -100,5 +108,5 @@ gitml.beside = (function () {
     const differing = touched.filter(name => !view.only || !alike(patches.map(patch => patch.has(name) ? patch.get(name).lines.join('\n') : '')));
     $('#patches').replaceChildren(...differing.map(name => element('details', { class: 'patch' }, element('summary', {}, element('code', {}, name), absent('uncommitted changes')), element('div', { class: 'abreast' }, ...data.map((each, nth) => patches[nth].has(name) ? element('div', {}, element('p', { class: 'inset small' }, heads(nth)), drawn(patches[nth].get(name))) : null)))));
   }
-  return { code, environment, row };
+  return { code, environment, inputs, row };
 })();

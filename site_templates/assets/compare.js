@@ -91,6 +91,7 @@
   async function rest() {
     const look = paint(), shown = picked.filter(key => whole.has(key)), data = shown.map(key => whole.get(key));
     const machine = heads($('#environment'), 'Of the machine', shown), code = heads($('#code'), 'Of the code', shown);
+    gitml.beside.inputs(heads($('#data'), 'Data', shown), data, only());
     await gitml.beside.environment(machine, data, only());
     await gitml.beside.code(code, data, only(), nth => element('span', { class: 'key', style: '--k: var(' + look(shown[nth]).color + ')' }, label(shown[nth])));
   }

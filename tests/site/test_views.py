@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from gitml.model import Environment, Source
+from gitml.model import Dataset, Environment, Source
 from tests.site.browsing import browse, needs_browser
 from tests.support import MINUTE, START, make_runs, run_id_of
 
@@ -38,6 +38,7 @@ def views(tmp_path_factory, git):
                 "status": "failed" if n == 3 else "finished",
                 "params": {"lr": 0.1 * (n + 1), "kind": "forest"} | ({"extra": 1} if n else {}),
                 "metrics": {"auc": [0.5, 0.6 + n / 10], "loss": [1.0, 0.5], "final": n / 10},
+                "inputs": [Dataset(name="train.csv", digest=f"sha256:{n // 2:064}", rows=9)],
                 "requirements": f"numpy==1.{20 + n // 2}\npip==23.0\n",
                 "environment": Environment(python="3.11.7", cpu=f"{2 + n} threads"),
                 "source": Source(
@@ -96,7 +97,7 @@ BESIDE = """(async () => {
   const rows = id => [...document.querySelectorAll(id + ' tbody tr')].map(
     row => [...row.cells].map(cell => cell.textContent.trim()));
   const told = Object.fromEntries(
-    ['metrics', 'params', 'environment', 'code'].map(id => [id, rows('#' + id)]));
+    ['metrics', 'params', 'data', 'environment', 'code'].map(id => [id, rows('#' + id)]));
   const colors = [...document.querySelectorAll('.chart.drawn')].map(
     chart => chart.data.map(trace => trace.line.color).join());
   return {...told, colors,
@@ -121,6 +122,8 @@ def test_runs_beside_each_other(views, make_site):
     assert wrong == []
     assert [row[0] for row in differing["metrics"]] == ["auc", "final"]
     assert [row[0] for row in differing["params"]] == ["extra", "lr", "created"]
+    assert differing["data"] == [["They read the same data."]]
+    assert everything["data"] == [["train.csv"] + ["000000000000, 9 rows"] * 2]
     assert differing["environment"] == [["CPU", "2 threads", "3 threads"]]
     assert [row[0] for row in differing["code"]] == ["commit", "train.py"]
     assert differing["patches"] == ["+depth = 0", "+depth = 1"]
