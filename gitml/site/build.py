@@ -21,6 +21,7 @@ from gitml.site import (
     table,
 )
 from gitml.site.gather import Frames, gather
+from gitml.site.memory import much_that_stays
 from gitml.site.plan import Site, hashed
 from gitml.site.registered import order_of
 from gitml.site.render import Templates
@@ -69,12 +70,13 @@ def build(
     ``progress`` is called with (runs written, runs to write). Raises what `gather`
     and `Folder` raise, and `InputError` for a template that cannot be used.
     """
-    with closing(folder):
+    with closing(folder), much_that_stays() as settled:
         templates = Templates(options.templates)
         state = state_of(sources, options, templates)
         if state and folder.state == state and folder.is_whole():
             return folder.untouched()
         gathered = gather(sources.index, options, sources.store)
+        settled()
         frames = Frames(gathered, options, __version__)
         site = Site(
             gathered=gathered,
