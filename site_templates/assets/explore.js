@@ -139,7 +139,7 @@
     const name = metric(), get = name && runs.column('metrics.' + name), sign = name && runs.goal(name) === 'min' ? 1 : -1;
     const listed = get ? picked.filter(at => Number.isFinite(get(at)) && get(at) !== null).sort((a, b) => sign * (get(a) - get(b)) || a - b).slice(0, 8) : [];
     $('#best').hidden = !listed.length;
-    $('#bestof').textContent = (sign > 0 ? 'Least ' : 'Greatest ') + name;
+    $('#bestof').textContent = 'Best ' + name;
     $('#bestlist').replaceChildren(...listed.map(at => element('li', {}, element('a', { class: 'name', href: pageOf(at), title: nameAt(at) }, nameAt(at)), element('strong', { class: 'num' }, gitml.number(get(at))))));
   }
   function charts() {

@@ -12,10 +12,10 @@ gitml.plot = (function () {
   }
   const nameOf = key => key === 'created' ? 'started' : key.slice(key.indexOf('.') + 1);
 
-  function linear(lo, hi, most) {
+  function linear(lo, hi, most, whole) {
     const rough = (hi - lo) / most, power = 10 ** Math.floor(Math.log10(rough));
     if (!Number.isFinite(hi - lo) || !(power > 0)) return [lo, hi];
-    const step = power * [1, 2, 5, 10].find(size => size * power >= rough * 0.999), found = [];
+    const step = Math.max(whole ? 1 : 0, power * [1, 2, 5, 10].find(size => size * power >= rough * 0.999)), found = [];
     for (let n = Math.ceil(lo / step - 1e-9); n * step <= hi + step * 1e-9 && found.length < 50; n++) found.push(Number((n * step).toPrecision(12)));
     return found.length > 1 ? found : [lo, hi];
   }
@@ -46,14 +46,14 @@ gitml.plot = (function () {
   // How some rows lie along a column. place[row] is 0 at the lower end, 1 at the upper, -1 without a value.
   function axis(runs, key, rows, wanted) {
     const get = reader(runs, key), place = new Float32Array(runs.count).fill(-1), found = new Map();
-    let numbers = 0, flags = 0, others = 0, infinite = 0, lo = Infinity, hi = -Infinity, missing = 0;
+    let numbers = 0, flags = 0, others = 0, infinite = 0, whole = true, lo = Infinity, hi = -Infinity, missing = 0;
     for (const at of rows) {
       const value = get(at);
       if (absent(value)) missing++;
       else if (typeof value === 'number') {
         numbers++;
         if (!Number.isFinite(value)) infinite++;
-        else { if (value < lo) lo = value; if (value > hi) hi = value; }
+        else { if (value < lo) lo = value; if (value > hi) hi = value; if (!Number.isInteger(value)) whole = false; }
       } else typeof value === 'boolean' ? flags++ : others++;
     }
     const made = { key, label: nameOf(key), get, place, missing, log: false, words: null, infinite, lo, hi };
@@ -68,7 +68,7 @@ gitml.plot = (function () {
       made.at = value => range > 0 ? (of(value) - from) / range : 0.5;
       made.value = part => made.log ? 10 ** (from + part * range) : (from + part * range) * 2;
       made.ticks = most => made.constant ? (made.count ? [{ at: 0.5, text: said(key, lo, 0) }] : [])
-        : (made.log ? logarithmic : linear)(lo, hi, most).map(value => ({ at: made.at(value), text: said(key, value, hi - lo) }));
+        : (made.log ? logarithmic : linear)(lo, hi, most, whole).map(value => ({ at: made.at(value), text: said(key, value, hi - lo) }));
       made.said = value => said(key, value, hi - lo);
       for (const at of rows) { const value = get(at); if (typeof value === 'number' && Number.isFinite(value)) place[at] = made.at(value); }
       return made;
