@@ -15,7 +15,7 @@ from gitml.errors import GitmlError
 from gitml.sharing.large import forget, kept, noted, place_name
 from gitml.store import lfs
 from gitml.store.artifacts import digest_of, kept_path, lfs_path
-from gitml.store.bucket import open_bucket
+from gitml.store.bucket import Folder, key_of, open_bucket
 from gitml.store.transfer import Content, confirm
 from gitml.tracking.settings import artifacts_remote
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from gitml.store.bucket import Bucket
     from gitml.store.git import Repository
 
 DAY = 24 * 3600 * 1000
@@ -91,7 +92,11 @@ def _asked(
     sure: list[Content] = []
     doubts = dict.fromkeys(old, "not pushed yet")
     if address is not None:
-        sure, doubts = confirm(repository, open_bucket(address), old, progress=progress)
+        bucket = open_bucket(address)
+        sure, doubts = confirm(repository, bucket, old, progress=progress)
+        ours = [c for c in sure if _is_in(repository, bucket, c.sha256)]
+        doubts |= dict.fromkeys(ours, f"{address} leads back to the copy here")
+        sure = [content for content in sure if content not in doubts]
         forget(repository, place_name(address, ""), {content.sha256 for content in doubts})
     sent = noted(repository, place_name(None, remote)) if remote is not None else set()
     if remote is not None and (pushed := [c for c in doubts if c.sha256 in sent]):
@@ -126,16 +131,27 @@ def _at_lfs(
     rest = [content for content in contents if content not in doubts]
     if not rest:
         return [], doubts
-    folder = lfs.objects_of(repository, remote)
-    if folder is None:
+    folders = lfs.folders_of(repository, remote)
+    if folders is None:
         if not dry_run:
             lfs.upload(repository, remote, [content.sha256 for content in rest])
         return rest, doubts
     for content in rest:
         s = content.sha256
-        if not _is(folder / s[:2] / s[2:4] / s, s):
+        files = [folder / s[:2] / s[2:4] / s for folder in folders]
+        if not any(_is(file, s) and not _is_ours(repository, file, s) for file in files):
             doubts[content] = "not there, or not whole"
     return [content for content in rest if content not in doubts], doubts
+
+
+def _is_ours(repository: Repository, file: Path, sha256: str) -> bool:
+    """Say whether a file that is found elsewhere is by way of links the very one here."""
+    mine = (lfs_path(repository, sha256), kept_path(repository, sha256))
+    return file.resolve() in {place.resolve() for place in mine}
+
+
+def _is_in(repository: Repository, bucket: Bucket, sha256: str) -> bool:
+    return isinstance(bucket, Folder) and _is_ours(repository, bucket.root / key_of(sha256), sha256)
 
 
 def _is_whole(repository: Repository, content: Content) -> bool:
@@ -153,6 +169,10 @@ def _remove(repository: Repository, done: Freed, sure: Sequence[Content], *, dry
     sizes = {content.sha256: content.size for content in sure}
     used = lfs.used_by_branches(repository, sizes) if sizes else set()
     done.kept |= dict.fromkeys(used, "in use by a branch")
+    top = repository.common_dir.resolve()
+    shared = {s for s in sizes if not lfs_path(repository, s).resolve().is_relative_to(top)}
+    done.kept |= dict.fromkeys(shared - used, "in the folder of lfs.storage, which others may use")
+    used |= shared
     for sha256 in sizes.keys() - used:
         done.removed[sha256] = sizes[sha256]
         if not dry_run:

@@ -102,16 +102,16 @@ class Folder:
     def __init__(self, address: str) -> None:
         """Take an address; the folder has to be there when it is used."""
         self.address = address
-        self._root = Path(unquote(address.removeprefix("file://")))
+        self.root = Path(unquote(address.removeprefix("file://")))
 
     def _place(self, key: str) -> Path:
         # It is not made: a share that is not mounted would be a folder of this disk.
-        if not self._root.is_dir():
+        if not self.root.is_dir():
             raise RemoteError(
-                f"There is no folder {visible(str(self._root))}",
+                f"There is no folder {visible(str(self.root))}",
                 hint="mount it, or make it: mkdir -p; artifacts.remote names it",
             )
-        return self._root / key
+        return self.root / key
 
     def size(self, key: str) -> int | None:
         """Return the bytes of a file, None if there is none."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -13,6 +13,7 @@ from gitml.store.artifacts import pointer, put_back
 from gitml.store.talking import talk
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from collections.abc import Iterable, Mapping
 
     from gitml.store.git import Repository
@@ -23,6 +24,8 @@ _ABSENT = "is not a git command"
 _WORDS = 300
 _NO_OBJECT = ("missing object", "does not exist on the server", "Object does not exist")
 """What is said of one object by a server that speaks of objects at all."""
+_ELSEWHERE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|[^/]+:")
+"""How a URL begins, or ``host:path``, and no path of this machine."""
 _WIDE = 64
 """Digits of an object's id in a repository of SHA-256."""
 
@@ -39,18 +42,18 @@ def upload(repository: Repository, remote: str, contents: Iterable[str]) -> None
         _run(repository, remote, "push", "--object-id", remote, *part)
 
 
-def objects_of(repository: Repository, remote: str) -> Path | None:
-    """Return the folder of the large files of a remote that is on this machine, else None."""
+def folders_of(repository: Repository, remote: str) -> list[Path] | None:
+    """Return where a remote that is on this machine may have large files, else None."""
     told = repository.config("lfs", "url") or repository.config(f'remote "{remote}"', "lfsurl")
     top = repository.work_tree or repository.git_dir
     if told or (top / ".lfsconfig").exists():
         return None  # they are somewhere else
     url = repository.run("ls-remote", "--get-url", remote).decode("utf-8", "surrogateescape")
-    path = Path(unquote(url.strip().removeprefix("file://")))
-    for place in (path / ".git", path):
-        if path.is_absolute() and (place / "objects").is_dir():
-            return place / "lfs" / "objects"
-    return None
+    url = url.strip()
+    if not url.startswith("file://") and _ELSEWHERE.match(url):
+        return None
+    path = top / unquote(url.removeprefix("file://"))
+    return [place / "lfs" / "objects" for place in (path / ".git", path)]
 
 
 def used_by_branches(repository: Repository, contents: Mapping[str, int]) -> set[str]:

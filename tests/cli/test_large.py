@@ -228,6 +228,31 @@ def test_gc_leaves_what_a_branch_uses(ada, git):
     assert [is_here(ada, s) for s in sha256.values()] == [True, True, False]
 
 
+@pytest.mark.parametrize("how", ["share", "remote", "worktree", "storage"])
+def test_gc_is_not_taken_in_by_what_leads_back_to_the_copy_here(ada, share, hub, git, how):
+    if how != "share" and shutil.which("git-lfs") is None:
+        pytest.skip("git-lfs is not installed")
+    sha256 = log(ada, "one")
+    settings = ada.path / ".gitml" / "config.yaml"
+    if how == "share":
+        (share / "sha256").symlink_to(ada.path / ".git" / "gitml" / "objects")
+    elif how == "storage":
+        git(ada.path, "config", "lfs.storage", share.parent / "lfs")
+        sha256 = log(ada, "two")
+    else:
+        settings.unlink()
+        there = ada.path
+        if how == "worktree":
+            there = share.parent / "tree"
+            git(ada.path, "worktree", "add", "--quiet", there)
+        git(ada.path, "remote", "set-url", "origin", there)
+    ada("push")
+    answer = ada("gc", "--keep-days", "0")
+    assert " stayed: " in answer.err
+    assert is_here(ada, sha256)
+    assert all(file.exists() for file in copies(ada, sha256))
+
+
 def test_gc_asks_git_lfs_where_there_is_no_bucket(ada, hub, git):
     if shutil.which("git-lfs") is None:
         pytest.skip("git-lfs is not installed")
