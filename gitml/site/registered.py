@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from gitml.errors import DamagedError
@@ -166,7 +166,8 @@ def read_registered(
 ) -> Registered:
     """Return the registry; with ``hide`` without addresses, host names and home folders.
 
-    ``only`` are ids of runs: a model none of whose versions was made of one is left out.
+    ``only`` are ids of runs: versions of other runs are left out with all that happened to
+    them, and so is a model that has no others.
     """
     refs = _refs(store)
     if not refs:
@@ -179,8 +180,14 @@ def read_registered(
     slugs = {model.slug for model in models}
     findings = [f for f in journal.check(sight) if only is None or f.model in slugs]
     order = order_of(store)
+    newest = {model.slug: latest(model) for model in models}
+    if only is not None:
+        models = [_of_runs(model, only) for model in models]
     stages = stage_order([model for model in models if not model.deleted], order)
-    shown = [_model(store, refs, model, keys[model.slug], hide=hide) for model in models]
+    shown = [
+        _model(store, refs, model, newest[model.slug], keys[model.slug], hide=hide)
+        for model in models
+    ]
     return Registered(
         models=tuple(shown),
         of_run=_of_run(shown),
@@ -195,6 +202,26 @@ def read_registered(
         damaged=()
         if only is not None
         else tuple(map(redact.text, sight.registry.damaged.values())),
+    )
+
+
+def _of_runs(model: Model, only: Collection[str]) -> Model:
+    """Return a model with the versions that were made of some runs, and what happened to those."""
+    versions = tuple(version for version in model.versions if version.run in only)
+    names = {version.name for version in versions}
+    return replace(
+        model,
+        versions=versions,
+        stages={stage: held for stage, held in model.stages.items() if held.version in names},
+        stacks={
+            stage: tuple(held for held in stack if held.version in names)
+            for stage, stack in model.stacks.items()
+        },
+        events=tuple(
+            event
+            for event in model.events
+            if (event.version or (event.stage and event.previous)) in {None, "", *names}
+        ),
     )
 
 
@@ -219,7 +246,13 @@ def _of_run(
 
 
 def _model(
-    store: Repository, refs: Mapping[str, str], model: Model, key: str, *, hide: bool
+    store: Repository,
+    refs: Mapping[str, str],
+    model: Model,
+    newest: Version | None,
+    key: str,
+    *,
+    hide: bool,
 ) -> ShownModel:
     shown = redact_models.model(model) if hide else model
     listed = [version for version in shown.versions if not version.deleted]
@@ -232,7 +265,6 @@ def _model(
     ]
     runs = [each.run for each in versions if each.run is not None and not each.version.deleted]
     asked = _asked(model, {name for run in runs for name in run.metrics})
-    newest = latest(model)
     by_name = {v.name: v for v in sorted(versions, key=lambda v: v.version.published)}
     marks = (f"{MODELS}{model.slug}", f"{UNPUBLISHED}{model.slug}/")
     tags = (f"{TAGS}{model.slug}@", f"{TAGS}{model.slug}#")

@@ -196,13 +196,35 @@ def test_nothing_tells_of_people_or_machines_but_their_names(site, world, tmp_pa
 def test_only_models_of_the_runs_that_are_shown(world, tmp_path):
     only = build_at(world, tmp_path / "only", experiments=("churn",))
     assert [p.name for p in sorted((only.path / "models").iterdir())] == ["churn", "churn.html"]
-    assert "those without a version of a run in this report" in seen(only.text("models.html"))
+    told = "versions of runs that are not in this report are left out"
+    assert told in seen(only.text("models.html"))
     for path in only.path.rglob("*"):
         if path.is_file() and "assets" not in path.parts:
             text = path.read_text(encoding="utf-8")
             assert "Fraud" not in text, path
             assert "legacy" not in text, path
             assert "old-idea" not in text, path
+
+
+def test_of_a_model_only_versions_of_the_runs_that_are_shown(repo, tmp_path):
+    shelf = Shelf("mixed").register("v1.0.0").register("v1.1.0").register("v1.2.0")
+    for version in ("v1.0.0", "v1.2.0"):
+        shelf.journal.assign("production", version, via="promote", reason=f"because of {version}")
+    write_shelves(repo, shelf)
+    hidden = build_at(repo, tmp_path / "all")
+    assert "because of v1.2.0" in hidden.text("activity.html")
+    names = re.findall(r'runs/(\w+)\.html">([^<]+)</a>', hidden.text("models/mixed.html"))
+    run = dict(map(reversed, names))  # the site's keys of runs by name
+    assert len(run) == 3
+    key = re.search(r"runs/(\w+)\.html", hidden.text("models/mixed/v1.0.0.html"))[1]
+    only = build_at(repo, tmp_path / "only", where=f"id like '{key}%'")
+    assert sorted(p.name for p in (only.path / "models" / "mixed").iterdir()) == ["v1.0.0.html"]
+    for path in only.path.rglob("*"):
+        if path.is_file() and "assets" not in path.parts:
+            text = path.read_text(encoding="utf-8")
+            assert "v1.1.0" not in text, path
+            assert "because of v1.2.0" not in text, path
+    assert "because of v1.0.0" in only.text("activity.html")
 
 
 def test_without_models_nothing_speaks_of_them(repo, make_site):
