@@ -13,8 +13,8 @@ from gitml.store.artifacts import pointer, put_back
 from gitml.store.talking import talk
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from gitml.store.git import Repository
 
