@@ -194,9 +194,7 @@ class GitHost:
         command += ["--action-offline-mode", "--no-cache-server"]
         command += ["--action-cache-path", self.place / "act"]
         command += ["--env", f"REMOTE_OF_THE_TEST=file://{self.bare}"]
-        for used in {
-            u for path in folder.rglob("*.yml") for u in USED.findall(path.read_text())
-        }:
+        for used in {u for path in folder.rglob("*.yml") for u in USED.findall(path.read_text())}:
             name = used.partition("/")[2].partition("@")[0]
             command += ["--local-repository", f"{used}={HERE / name}"]
         given = {**self.secrets}
