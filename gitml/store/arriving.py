@@ -16,6 +16,7 @@ from gitml.errors import DamagedError
 from gitml.names import EXPERIMENTS, RUNS, SLUG, is_run_id, visible
 from gitml.store.git import RefUpdate
 from gitml.store.hosts import transport_failure
+from gitml.store.locks import remove_left
 from gitml.store.remote import listed, spoken
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ def fetch_runs(
     done.rewound = _rewound(there, err)
     if code and not done.rewound:
         if not _is_content(err):
+            if "cannot lock ref" in err:
+                remove_left(repository.common_dir)
             raise transport_failure(there.address, err, code)
         _fetch_parts(repository, there, done, plus)
     done.after = repository.refs(there.ref("runs/"), there.ref("experiments/"))

@@ -30,7 +30,7 @@ _MEANINGS: tuple[tuple[tuple[str, ...], type[GitmlError], str, str | None], ...]
     (
         (
             *("cannot lock ref", "Unable to create", "but expected"),
-            *("reference already exists", "Not updating"),
+            *("reference already exists", "Not updating", "packed-refs.new: File exists"),
         ),
         BeatenError,
         "Another process changed or locked the same ref.",

@@ -17,10 +17,11 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from gitml.errors import DamagedError, NotFoundError, RepositoryError, StorageError
+from gitml.errors import BeatenError, DamagedError, NotFoundError, RepositoryError, StorageError
 from gitml.names import visible
 from gitml.store.failures import NO_GIT, failure
 from gitml.store.fast_import import FastImport
+from gitml.store.locks import remove_left
 from gitml.store.objects import CatFile, parse_tree, read_object
 
 try:
@@ -282,7 +283,8 @@ class Repository:
     def update_refs(self, updates: Iterable[RefUpdate]) -> None:
         """Move refs in one transaction, all or none.
 
-        Raises `BeatenError` if any ref is not what ``old`` says or is locked.
+        Raises `BeatenError` if any ref is not what ``old`` says or is locked, by a git
+        that may be alive.
         """
         lines = ["start"]
         for ref, new, old in updates:
@@ -292,7 +294,13 @@ class Repository:
             else:
                 lines.append(f"update {ref} {new} {expected}")
         lines += ["prepare", "commit", ""]
-        self.run("update-ref", "--stdin", data="\n".join(lines).encode())
+        data = "\n".join(lines).encode()
+        try:
+            self.run("update-ref", "--stdin", data=data)
+        except BeatenError:
+            if not remove_left(self.common_dir):
+                raise
+            self.run("update-ref", "--stdin", data=data)
 
     def after_fork(self) -> None:
         """Forget what belongs to the parent: its process, and a lock another thread may hold."""

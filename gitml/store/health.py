@@ -16,6 +16,7 @@ from gitml.store import live
 from gitml.store.artifacts import INCOMING
 from gitml.store.failures import failure
 from gitml.store.git import RefUpdate
+from gitml.store.locks import remove_left
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -167,6 +168,7 @@ def collect(
     left = {f"{r} {listed[r]}": at for r, at in since.items() if r not in report.refs}
     if left != seen:
         _write_seen(repository.home, left)
+    remove_left(repository.common_dir)
     for path in report.files:
         path.unlink(missing_ok=True)
     large = [repository.home / "objects" / s[:2] / s for s in report.large]
