@@ -39,7 +39,7 @@ def upload(repository: Repository, remote: str, contents: Iterable[str]) -> None
     here = sorted({sha256 for sha256 in contents if put_back(repository, sha256)})
     for start in range(0, len(here), _AT_ONCE):
         part = here[start : start + _AT_ONCE]
-        _run(repository, remote, "push", "--object-id", remote, *part)
+        _run(repository, remote, "push", "--object-id", _address(repository, remote), *part)
 
 
 def folders_of(repository: Repository, remote: str) -> list[Path] | None:
@@ -54,6 +54,13 @@ def folders_of(repository: Repository, remote: str) -> list[Path] | None:
         return None
     path = top / unquote(url.removeprefix("file://"))
     return [place / "lfs" / "objects" for place in (path / ".git", path)]
+
+
+def _address(repository: Repository, remote: str) -> str:
+    """Return a remote as git-lfs knows it, which takes no paths."""
+    if remote in repository.subsections("remote") or _ELSEWHERE.match(remote):
+        return remote
+    return ((repository.work_tree or repository.git_dir) / remote).resolve().as_uri()
 
 
 def used_by_branches(repository: Repository, contents: Mapping[str, int]) -> set[str]:
@@ -92,7 +99,7 @@ def download(repository: Repository, remote: str, commit: str) -> None:
     Raises `RemoteError` without git-lfs, or if the remote does not have them.
     """
     everything = ("-c", "lfs.fetchinclude=", "-c", "lfs.fetchexclude=")
-    _run(repository, remote, "fetch", remote, commit, settings=everything)
+    _run(*(repository, remote, "fetch", _address(repository, remote), commit), settings=everything)
 
 
 def _run(repository: Repository, remote: str, *args: str, settings: tuple[str, ...] = ()) -> None:

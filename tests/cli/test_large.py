@@ -282,6 +282,18 @@ def test_gc_asks_git_lfs_where_there_is_no_bucket(ada, hub, git):
     assert (hub / "lfs" / "objects" / fourth[:2] / fourth[2:4] / fourth).exists()
 
 
+def test_git_lfs_of_a_remote_that_is_named_by_its_path(ada, hub, git, invoke):
+    if shutil.which("git-lfs") is None:
+        pytest.skip("git-lfs is not installed")
+    (ada.path / ".gitml" / "config.yaml").unlink()
+    sha256 = log(ada, "one")
+    assert "files      1 large file" in ada("push", "../hub.git").out
+    git(hub.parent, "clone", "--quiet", hub, "bob")
+    bob = within(hub.parent / "bob", invoke)
+    assert "1 large file, 1.2 MB, verified" in bob("pull", "../hub.git", "--with-artifacts").out
+    assert is_here(bob, sha256)
+
+
 class Server(http.server.BaseHTTPRequestHandler):
     """As much of a git-lfs server as it takes: the batch API, objects in memory."""
 
