@@ -37,7 +37,11 @@ def world(repo, tmp_path, monkeypatch):
             "note": "</style><script>alert(1)</script>",
             "params": {"__proto__": "</script>", "link": "javascript:alert(1)"},
             "metrics": {"<!--<script>": CURVE},
-            "source": Source(commit="1" * 40, remote="https://git.example.com/team/churn.git"),
+            "source": Source(
+                commit="1" * 40,
+                remote="https://git.example.com/team/churn.git",
+                command=("python", "train.py", *["--some-option=and-its-value"] * 20),
+            ),
         },
         {"name": "other-1", "parent": run_id_of("</script><script>alert(1)</script><!--")},
     )
