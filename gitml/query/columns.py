@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gitml.model import iso
 from gitml.query.compare import alike, goal_of
+from gitml.query.goals import beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -95,7 +96,8 @@ def csv_keys(runs: Sequence[Run]) -> list[str]:
 def leading_metrics(runs: Sequence[Run], first: Sequence[str] = ()) -> list[str]:
     """Return metrics by how much they tell: asked for, with a goal, in most runs, by name.
 
-    Metrics of the machine (``system/…``) come last.
+    Those that say nothing of quality (``time``, ``epoch``) come after those that do, and metrics of
+    the machine (``system/…``) last.
     """
     counts: dict[str, int] = {}
     goals: set[str] = set()
@@ -105,9 +107,9 @@ def leading_metrics(runs: Sequence[Run], first: Sequence[str] = ()) -> list[str]
             if metric.goal:
                 goals.add(name)
 
-    def rank(name: str) -> tuple[bool, bool, bool, int, str]:
+    def rank(name: str) -> tuple[bool, bool, bool, bool, int, str]:
         system = name.startswith(("system/", "system."))
-        return name not in first, system, name not in goals, -counts[name], name
+        return name not in first, system, name not in goals, beside(name), -counts[name], name
 
     return sorted(counts, key=rank)
 

@@ -14,7 +14,17 @@ _LARGER = frozenset(
     "accuracy acc auc auroc auprc ap map f precision recall score reward return r iou miou dice "
     "bleu rouge ssim psnr throughput ndcg mrr hits".split()
 )
+_BESIDE = frozenset(
+    "latency time duration runtime elapsed seconds secs ms memory throughput epoch epochs step "
+    "steps iteration iterations lr learning".split()
+)
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+
+
+def beside(name: str) -> bool:
+    """Say whether a metric tells what a run took or where it stood, not how good it is."""
+    words = {w.lower() for w in _WORDS.findall(name)}
+    return bool(words & _BESIDE) and not words & ((_SMALLER | _LARGER) - _BESIDE)
 
 
 def default_goal(name: str) -> str:

@@ -61,12 +61,14 @@ def _facts(gathered: Gathered) -> tuple[Fact, ...]:
     statuses = Counter(run.status for run in runs)
     failed = statuses["failed"] + statuses["killed"]
     running = statuses["running"]
+    names = {run.experiment for run in runs}
+    one = len(names) == 1
     facts = [
         Fact(label="Runs", value=f"{len(runs):,}", href=urls.RUNS),
         Fact(
             label="Experiments",
-            value=f"{len({run.experiment for run in runs}):,}",
-            note=f"newest {runs[0].experiment}",
+            value=f"{len(names):,}",
+            note=runs[0].experiment if one else f"newest {runs[0].experiment}",
         ),
     ]
     if running:

@@ -29,8 +29,8 @@ const gitml = (function () {
 
   // Numbers with six significant digits, as gitml writes them.
   function number(value) {
-    if (typeof value !== 'number' || Number.isNaN(value)) return 'NaN';
-    if (!Number.isFinite(value)) return value > 0 ? 'Infinity' : '-Infinity';
+    if (typeof value !== 'number' || Number.isNaN(value)) return 'nan';
+    if (!Number.isFinite(value)) return value > 0 ? 'inf' : '-inf';
     if (Number.isInteger(value) && Math.abs(value) < 1e15 && Math.abs(value) < 1e6) return String(value);
     const size = Math.abs(value);
     const exponent = Number(value.toExponential(5).split('e')[1]);

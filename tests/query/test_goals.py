@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from gitml.model import Metric, Run
+from gitml.query.columns import leading_metrics
 from gitml.query.goals import default_goal
 
 MIN = (
@@ -27,3 +29,20 @@ def test_less_is_better(name):
 @pytest.mark.parametrize("name", [*MAX, ""])
 def test_more_is_better(name):
     assert default_goal(name) == "max"
+
+
+def test_what_a_run_took_comes_after_how_good_it_is():
+    def run(*names, goal=None):
+        one = {"last": 1.0, "step": 1, "min": 1.0, "max": 1.0, "count": 1, "goal": goal}
+        metrics = {name: Metric(**one) for name in names}
+        return Run(
+            id="a" * 32, name="a", experiment="b", status="finished", created=0, metrics=metrics
+        )
+
+    told = run("epoch", "lr", "step_time_ms", "system/memory", "train_loss_epoch", "zeal")
+    assert leading_metrics([told, run("epoch")]) == [
+        *("train_loss_epoch", "zeal"),
+        *("epoch", "lr", "step_time_ms"),
+        "system/memory",
+    ]
+    assert leading_metrics([told, run("latency", goal="min")])[0] == "latency"
