@@ -87,9 +87,7 @@ COMMANDS: dict[str, Entry] = {
         "Show what something was made from, and what was made from it.",
     ),
     "site": Entry("gitml.commands.site", "Site", "Make a report of static pages from the runs."),
-    "clone": Entry(
-        "gitml.commands.clone", "Share", "Clone a repository with its runs and models."
-    ),
+    "clone": Entry("gitml.commands.clone", "Share", "Clone a repository with its runs and models."),
     "push": Entry("gitml.commands.push", "Share", "Send runs, models and large files to a remote."),
     "pull": Entry("gitml.commands.pull", "Share", "Bring runs and models from a remote."),
     "sync": Entry(
@@ -113,7 +111,11 @@ COMMANDS: dict[str, Entry] = {
     "copy": Entry(
         "gitml.commands.copy", "Look after", "Make a new run with the contents of another."
     ),
-    "gc": Entry("gitml.commands.gc", "Look after", "Remove what crashes and purges left behind."),
+    "gc": Entry(
+        "gitml.commands.gc",
+        "Look after",
+        "Free the disk of leftovers, and of large files that are safe elsewhere.",
+    ),
     "doctor": Entry(
         "gitml.commands.doctor", "Look after", "Look for what is wrong, and say what mends it."
     ),

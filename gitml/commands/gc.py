@@ -1,4 +1,4 @@
-"""``gitml gc``: remove what crashes and purges left behind, and copies that are safe elsewhere."""
+"""``gitml gc``: remove what crashes and purges left, and copies that are safe elsewhere."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ UNASKED = 9
 )
 @json_option
 def gc(session: Session, *, dry_run: bool, keep_days: int, as_json: bool) -> None:
-    """Remove what crashes and purges left behind.
+    """Free the disk of leftovers, and of large files that are safe elsewhere.
 
-    Writes that were never finished, files of writers that died, and, once a run
-    was purged, large files that no run names any more, each after a day. No run
-    is ever removed. Then git packs what it thinks worth packing.
+    Leftovers are writes that were never finished, files of writers that died, and,
+    once a run was purged, large files that no run names any more, each after a day.
+    No run is ever removed. Then git packs what it thinks worth packing.
 
     Large files that are safe elsewhere go too: artifacts.remote (or the git-lfs of
     the remote) is asked for each, and its copy compared with the one here. The

@@ -34,7 +34,7 @@ def pack(
     Runs whose program died are written and marked killed; finished runs, those
     of others that a pull brought among them, move from a ref each into one ref
     per experiment, and the next push lets them go at the remote too. Runs of
-    this clone are sealed by themselves after every 200 runs (``pack.limit``).
+    this clone are sealed by themselves after every 200 runs (pack.limit).
     """
     from gitml.output import progress
     from gitml.store.pack import pack as pack_store

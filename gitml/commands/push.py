@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @command(
     examples=["gitml push", "gitml push backup --dry-run --json"],
-    exits=[5, 6, 7, 8, 9],
+    exits=[5, 6, 7, 8, 9, 10],
 )
 @click.argument("remote", required=False, metavar="[REMOTE]")
 @click.option("--dry-run", is_flag=True, help="Say what would be sent, and send nothing.")

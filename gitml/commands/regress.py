@@ -273,10 +273,12 @@ def _footer(
 
     screen = session.screen
     points = sum(len(trend.series.points) for trend in trends)
-    among = f"{plural(len(trends), 'series', 'series')} of {plural(points, 'point')}"
+    among = f"{plural(len(trends), 'series', 'series')} with {plural(points, 'point')} in all"
     few = sum(len(trend.series.points) < FEWEST for trend in trends)
     if few:
-        among += f", {few:,} of them with fewer than {FEWEST}"
+        among += (
+            f", {'each' if few == len(trends) else f'{few:,} of them'} with fewer than {FEWEST}"
+        )
     if not found:
         session.say(f"No regression in {among}.", hint=_others(changes))
     elif screen.terminal:

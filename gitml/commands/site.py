@@ -35,7 +35,8 @@ def site() -> None:
         "gitml site build -e churn --where \"status = 'finished'\" --base-url https://ml.example.com/",
         "gitml site build --single-file best:auc -o best.html",
     ],
-    exits=EXITS,
+    exits=[1, *EXITS],
+    exit_words={1: "with --check, something would be written"},
 )
 @click.option(
     "-o",
@@ -165,7 +166,7 @@ def _tell(session: Session, output: Path, done: Written, *, check: bool) -> None
 def serve(
     session: Session, *, port: int | None, opened: bool, output: Path | None, **asked: Any
 ) -> None:
-    """Show the report in the browser of this machine, and keep it up to date.
+    """Show the report in a browser of this machine, always up to date.
 
     Pages are made anew when a run ends, when versions or stages change, and when
     others' runs are pulled; reload to see them. No other machine can reach it.

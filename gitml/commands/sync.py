@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gitml.commands.options import Session
 
 
-@command(examples=["gitml sync", "gitml sync backup --json"], exits=[5, 6, 7, 8, 9])
+@command(examples=["gitml sync", "gitml sync backup --json"], exits=[5, 6, 7, 8, 9, 10])
 @click.argument("remote", required=False, metavar="[REMOTE]")
 @json_option
 def sync(session: Session, *, remote: str | None, as_json: bool) -> None:

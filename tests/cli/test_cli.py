@@ -140,7 +140,8 @@ def test_help_lists_every_command_in_groups(invoke):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_help_of_a_command_ends_with_examples_and_exit_codes(invoke, name):
+def test_help_of_a_command_ends_with_examples_and_exit_codes(invoke, name, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
     answer = invoke(name, "-h")
     assert (answer.code, answer.err) == (0, "")
     end = answer.out.partition("\nExamples:\n")[2]
@@ -149,6 +150,8 @@ def test_help_of_a_command_ends_with_examples_and_exit_codes(invoke, name):
     assert re.search(r"[; ]2 ", end)
     assert "--repo PATH" in answer.out
     assert max(map(len, answer.out.splitlines())) <= 100
+    listed = answer.out.partition("\nCommands:\n")[2].partition("\n\n")[0]
+    assert "..." not in listed  # a summary that is cut says nothing
 
 
 def test_version(invoke):

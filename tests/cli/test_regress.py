@@ -83,7 +83,7 @@ def test_on_a_terminal(world):
     assert "recovered" in lines[3]
     assert "▲" in lines[4]
     assert lines[5:] == [
-        "  2 regressions in 4 series of 95 points, 1 of them with fewer than 8",
+        "  2 regressions in 4 series with 95 points in all, 1 of them with fewer than 8",
         "  gitml diff ranker-main-3 ranker-main-4",
     ]
     _, narrow = on_terminal("regress", cwd=repo, columns=60)
@@ -97,5 +97,5 @@ def test_any_number_of_runs(empty_repo, git, invoke, count):
         make_runs(empty_repo, *facts_of(commits, auc=[0.9] * count))
     answer = invoke("regress", "--fail", cwd=empty_repo)
     assert (answer.code, answer.out) == (0, "")
-    said = "No regression in 1 series of" if count else "There is nothing to compare yet."
+    said = "No regression in 1 series with" if count else "There is nothing to compare yet."
     assert answer.err.startswith(said)
