@@ -77,11 +77,14 @@ class FastImport:
         assert stdout is not None
         with contextlib.suppress(BrokenPipeError):
             stdin.flush()
-        line = stdout.readline().decode("utf-8", "surrogateescape").rstrip("\n")
-        if not line:
+        line = stdout.readline().decode("utf-8", "surrogateescape")
+        if not line.endswith("\n"):  # it died, perhaps in the middle of the line
+            with contextlib.suppress(OSError):
+                stdin.close()  # whatever still reads it shall end, so that we read its last word
+            self._process.stdin = None
             err = b"" if self._process.stderr is None else self._process.stderr.read()
             raise failure("fast-import", err.decode("utf-8", "replace"), self._process.wait())
-        return line
+        return line[:-1]
 
     def blob(self, data: bytes) -> str:
         """Write a blob and return its mark."""
