@@ -171,7 +171,7 @@ class _Drawer:
             width=width,
             kind=node.kind,
             tone=tone,
-            label=cut(label, (width - 24) // 8),
+            label=_ends(label, (width - 24) // 8),
             small=cut(small, (width - 24) // 7),
             full=node.label if node.kind != "run" else label,
             href=self._page(node),
@@ -225,6 +225,12 @@ def _drawing(
 
 
 _WORDS = (("piece of data", "pieces of data"), ("run",), ("version",), ("stage",))
+
+
+def _ends(text: str, most: int) -> str:
+    """Return text with at most so many characters, without some of its middle: ends tell apart."""
+    tail = most // 3
+    return text if len(text) <= most else f"{text[: most - tail - 1]}…{text[-tail:]}"
 
 
 def _path(source: tuple[int, int], target: tuple[int, int], width: int) -> str:

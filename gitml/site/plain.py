@@ -43,7 +43,7 @@ def _page(site: Site, name: str) -> bytes:
 def _facts(options: Options) -> tuple[Pair, ...]:
     facts = [Pair(name="Made by", value=f"gitml {__version__}")]
     if options.redact:
-        hidden = "E-mail addresses, host names, home folders and credentials are left out."
+        hidden = "e-mail addresses, host names, home folders and credentials"
         facts.append(Pair(name="Left out", value=hidden))
     if options.where:
         facts.append(Pair(name="Only runs with", value=options.where, mono=True))

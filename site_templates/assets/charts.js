@@ -31,9 +31,11 @@ gitml.charts = (function () {
     const made = [];
     for (const line of lines) {
       const color = css(line.color);
-      const mode = line.y.filter(y => y !== null).length > 1 ? 'lines' : 'markers';
-      if (view.smoothing) made.push({ type: 'scatter', mode, x: line.x, y: line.y, line: { color, width: 1 }, opacity: 0.25, hoverinfo: 'skip' });
-      made.push({ type: 'scatter', mode, x: line.x, y: smooth(line.y, view.smoothing), name: line.name, line: { color, width: 2, dash: line.dash || 'solid' }, marker: { color, size: 7 }, hovertemplate: '%{y:.6g}' });
+      // A point between gaps is no line: it is drawn as a dot.
+      const alone = line.y.map((y, n) => y !== null && (line.y[n - 1] ?? null) === null && (line.y[n + 1] ?? null) === null);
+      const mode = alone.includes(true) ? 'lines+markers' : 'lines', size = alone.map(dot => dot ? 7 : 0);
+      if (view.smoothing) made.push({ type: 'scatter', mode, x: line.x, y: line.y, line: { color, width: 1 }, marker: { color, size: 0 }, opacity: 0.25, hoverinfo: 'skip' });
+      made.push({ type: 'scatter', mode, x: line.x, y: smooth(line.y, view.smoothing), name: line.name, line: { color, width: 2, dash: line.dash || 'solid' }, marker: { color, size, line: { width: 0 } }, hovertemplate: '%{y:.6g}' });
     }
     return made;
   }
