@@ -9,7 +9,10 @@ from urllib.parse import unquote
 
 from gitml.errors import RemoteError
 from gitml.names import visible
+from gitml.redact import strip_credentials
 from gitml.store.artifacts import pointer, put_back
+from gitml.store.hosts import said as host_name
+from gitml.store.hosts import transport_failure
 from gitml.store.talking import talk
 
 if TYPE_CHECKING:
@@ -112,9 +115,20 @@ def _run(repository: Repository, remote: str, *args: str, settings: tuple[str, .
             "Files above 1 MiB travel by git-lfs, and it is not installed here.",
             hint="install git-lfs: https://git-lfs.com",
         )
+    _check_git(repository, remote)
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    told = next((line for line in lines if "rror" in line or "not " in line), *lines[-1:])
+    lines = [line for line in lines if " LFS objects:" not in line] or ["no word"]
+    told = next((line for line in lines if "rror" in line or "not " in line), lines[-1])
     raise RemoteError(
-        f"git-lfs could not speak to {visible(remote, 80)}: {visible(told, _WORDS)}",
-        hint="git lfs env shows where it goes; not every host has git-lfs",
+        f"git-lfs could not speak to {host_name(remote)}: "
+        f"{visible(strip_credentials(told), _WORDS)}",
+        hint="not every host has git-lfs: artifacts.remote in .gitml/config.yaml names another "
+        "place, a folder, s3:// or gs://, and push.large: false keeps large files here",
     )
+
+
+def _check_git(repository: Repository, remote: str) -> None:
+    """Raise what keeps git itself from speaking to a remote, which it says better than git-lfs."""
+    code, _, err = talk(repository, "ls-remote", "--quiet", remote, "HEAD")
+    if code:
+        raise transport_failure(remote, err.decode("utf-8", "replace"), code)

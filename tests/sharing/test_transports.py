@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import socket
 import threading
 import time
@@ -136,6 +137,27 @@ def test_a_wrong_password_is_named_and_kept_to_itself(hosts, hub, clone):
     answer = gitml("push", wrong, code=9)
     assert "s3cret" not in answer.out + answer.err
     assert "hint:" in answer.err
+
+
+def test_a_large_file_makes_no_message_worse(hosts, hub, clone):
+    if shutil.which("git-lfs") is None:
+        pytest.skip("git-lfs is not installed")
+    gitml = clone("ada", hosts[1]["path"] + hub)
+    (gitml.path / "model.bin").write_bytes(bytes(1_200_000))
+    gitml("log", "-m", "auc=1", "--artifact", "model.bin")
+    private = hosts[1]["password"] + hub
+    cases = {  # this host has no git-lfs
+        private.replace("//", f"//{USER}:{quote(PASSWORD)}@"): "git-lfs could not speak to http://",
+        private.replace("//", "//ada:s3cret@"): "does not let you in: Authentication failed",
+        private: "does not let you in: could not read Username",
+        "http://name.invalid/hub.git": "could not be reached: unable to access",
+        os.fspath(gitml.path.parent / "missing.git"): "is not there: ",
+    }
+    for address, told in cases.items():
+        said = gitml("push", address, code=9).err
+        assert told in said
+        assert not [word for word in ("s3cret", PASSWORD, quote(PASSWORD)) if word in said]
+        assert ("artifacts.remote" in said) == ("git-lfs" in told)
 
 
 def test_a_remote_that_is_not_there(hosts, hub, clone):
