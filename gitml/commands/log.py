@@ -98,7 +98,7 @@ def log(  # noqa: PLR0913 - options that all may be given
         found.close()
     if not as_json:
         _answer(session, run, found, before, started, quiet=quiet)
-    pushed = share(session, place, run, wish)
+    pushed = share(session, place, run, wish, tell=not (quiet or as_json))
     if as_json:
         from gitml.registry.standing import run_documents
 

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 
 @command(
-    examples=["gitml pull", 'gitml pull --with-artifacts --where "metrics.auc > 0.9"'],
+    examples=[
+        "gitml pull",
+        "gitml pull backup --dry-run",
+        'gitml pull --with-artifacts --where "metrics.auc > 0.9"',
+    ],
     exits=[3, 5, 6, 7, 8, 9, 10],
 )
 @click.argument("remote", required=False, metavar="[REMOTE]")
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Bring the large files of runs too: of all, or of those that -e and --where say.",
 )
+@click.option("--dry-run", is_flag=True, help="Say what would come, and bring nothing.")
 @experiment_option
 @where_option
 @json_option
@@ -39,6 +44,7 @@ def pull(
     remote: str | None,
     accept_rewind: bool,
     with_artifacts: bool,
+    dry_run: bool,
     experiment: str | None,
     where: str | None,
     as_json: bool,
@@ -59,6 +65,13 @@ def pull(
         )
     store = session.store()
     there = remote_of(store, remote)
+    if dry_run:
+        behind = sharing.would_pull(there, store)
+        if as_json:
+            session.screen.json(remote=there.name, dry_run=True, **sharing.behind_json(behind))
+        else:
+            sharing.tell_behind(session, there, behind)
+        return
     started = time.monotonic()
     with sharing.receiving(session, store):
         done = bring(store, there, accept_rewind=accept_rewind)

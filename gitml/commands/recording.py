@@ -251,11 +251,13 @@ def push_wish(place: Place, push: bool | None, push_to: str | None) -> bool | st
     return asked
 
 
-def share(session: Session, place: Place, run: Run, wish: bool | str) -> bool | None:
-    """Push a run; say what came of it, None if that was not wished."""
+def share(
+    session: Session, place: Place, run: Run, wish: bool | str, *, tell: bool = False
+) -> bool | None:
+    """Push a run; return what came of it, None if that was not wished; ``tell`` says it too."""
     if wish is False:
         return None
-    from gitml.sharing.autopush import push_ended
+    from gitml.sharing.autopush import push_ended, remote_of
     from gitml.tracking.capture import now_ms
     from gitml.tracking.identity import author
 
@@ -265,6 +267,9 @@ def share(session: Session, place: Place, run: Run, wish: bool | str) -> bool | 
     except GitmlError as error:
         session.say(error.message, hint=error.hint)
         return False
+    there = remote_of(store, wish) if tell else None
+    if there is not None:
+        session.screen.line(f"Pushed to {there.said}.")
     return True
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gitml.commands.options import Session
+    from gitml.sharing.distance import Apart
     from gitml.sharing.exchange import Pull, Push
     from gitml.sharing.fetching import Fetched
     from gitml.store.git import Repository
@@ -178,6 +179,32 @@ def tell_pull(session: Session, there: Where, done: Pull, started: float) -> Non
     elif not runs.rewound:
         screen.line(f"Nothing new on {name}.")
     tell_left(session, there, done)
+
+
+def would_pull(there: Where, store: Repository) -> Apart:
+    """Ask the remote what a pull would bring; nothing is fetched."""
+    from gitml.sharing.distance import distance
+    from gitml.tracking.settings import read_settings
+
+    return distance(store, there, read_settings(store.work_tree), ask=True).behind
+
+
+def tell_behind(session: Session, there: Where, behind: Apart) -> None:
+    """Say what a pull would bring."""
+    screen = session.screen
+    runs = behind.runs
+    screen.fact("runs", plural(len(runs), "hot run") + " new, changed or gone" if runs else None)
+    screen.fact("ledgers", ", ".join(behind.ledgers) or None)
+    screen.fact("models", ", ".join(behind.models) or None)
+    if behind:
+        screen.line(f"Would pull this from {there.said}; nothing was changed.")
+    else:
+        screen.line(f"Nothing new on {there.said}.")
+
+
+def behind_json(behind: Apart) -> dict[str, Any]:
+    """Return what a pull would bring for ``--json``."""
+    return {"runs": behind.runs, "ledgers": behind.ledgers, "models": behind.models}
 
 
 def tell_left(session: Session, there: Where, done: Pull) -> None:

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 @command(examples=["gitml sync", "gitml sync backup --json"], exits=[5, 6, 7, 8, 9, 10])
 @click.argument("remote", required=False, metavar="[REMOTE]")
+@click.option("--dry-run", is_flag=True, help="Say what would move, and move nothing.")
 @json_option
-def sync(session: Session, *, remote: str | None, as_json: bool) -> None:
+def sync(session: Session, *, remote: str | None, dry_run: bool, as_json: bool) -> None:
     """Pull, then push: afterwards this repository and the remote have the same.
 
     REMOTE is a remote of this repository, a URL or a path; by default git config
@@ -28,6 +29,16 @@ def sync(session: Session, *, remote: str | None, as_json: bool) -> None:
 
     store = session.store()
     there = where(store, remote)
+    if dry_run:
+        behind = sharing.would_pull(there, store)
+        ahead = sharing.run_push(session, there, store, dry_run=True)
+        if as_json:
+            pulled, pushed = sharing.behind_json(behind), sharing.push_json(ahead)
+            session.screen.json(remote=there.name, dry_run=True, pulled=pulled, pushed=pushed)
+        else:
+            sharing.tell_behind(session, there, behind)
+            sharing.tell_push(session, there, ahead, dry_run=True)
+        return
     started = time.monotonic()
     with sharing.receiving(session, store):
         came = pull(store, there)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from gitml.errors import GitmlError, RemoteError
 from gitml.names import run_ref, source_ref, visible
+from gitml.sharing.distance import note_contact
 from gitml.sharing.large import send_large
 from gitml.store.hosts import HOW_TO_REFUSED
 from gitml.store.pulling import where
@@ -64,6 +65,7 @@ def push_ended(
         if there is None:
             return False
         _push(repository, run, there, by=by, now=now, settings=settings, seconds=seconds)
+        note_contact(repository, there)
     except (GitmlError, OSError) as error:
         raise _not_pushed(run, error) from None
     finally:

@@ -171,3 +171,34 @@ def test_no_remote_a_wrong_one_and_one_that_is_away(invoke, repo, clone, command
     make_run(ada.path, "one")
     assert "is not there" in ada(command, "./nowhere.git", code=9).err
     assert names(ada) == ["one"]
+
+
+def test_a_dry_run_asks_and_brings_nothing(clone, git):
+    ada, bob = clone("ada"), clone("bob")
+    make_runs(ada.path, {"name": "one"}, {"name": "two"})
+    ada("push")
+    before = git(bob.path, "for-each-ref")
+    assert bob("pull", "--dry-run").out == (
+        "  runs       2 hot runs new, changed or gone\n"
+        "Would pull this from origin; nothing was changed.\n"
+    )
+    make_run(bob.path, "three")
+    answer = json.loads(bob("sync", "--dry-run", "--json").out)
+    assert sorted(answer["pulled"]["runs"]) == sorted(map(run_id_of, ["one", "two"]))
+    assert answer["pushed"]["runs"] == [run_id_of("three")]
+    told = bob("sync", "--dry-run").out
+    assert told.endswith("  runs       1 run\nWould push this to origin; nothing was sent.\n")
+    bob("rm", "three")
+    bob("purge", "three", "--yes")
+    assert git(bob.path, "for-each-ref", "refs/gitml-remotes") == ""
+    assert "refs/gitml-remotes" not in before
+    bob("pull")
+    assert bob("pull", "--dry-run").out == "Nothing new on origin.\n"
+    assert json.loads(bob("pull", "--dry-run", "--json").out)["runs"] == []
+    ada("pack")
+    ada("push")
+    assert bob("pull", "--dry-run").out == (
+        "  runs       2 hot runs new, changed or gone\n"
+        "  ledgers    churn\n"
+        "Would pull this from origin; nothing was changed.\n"
+    )
