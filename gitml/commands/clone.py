@@ -116,7 +116,7 @@ def clone(  # noqa: PLR0913 - what git clone may be told, and whose large files 
 def _tell(session: Session, name: str, done: Pull, started: float) -> None:
     screen = session.screen
     facts = {
-        "runs": plural(len(done.runs.runs), "hot run") if done.runs.runs else None,
+        "runs": f"{plural(len(done.runs.runs), 'run')} not packed" if done.runs.runs else None,
         "ledgers": ", ".join(sorted(done.runs.ledgers)),
         "models": ", ".join(done.models),
     }

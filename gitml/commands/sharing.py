@@ -124,7 +124,7 @@ def tell_push(session: Session, there: Where, done: Push, *, dry_run: bool) -> N
         "files": f"{plural(done.large.count, 'large file')}, {size(done.large.size)}"
         if done.large.count
         else None,
-        "sealed": f"{plural(len(runs.settled), 'hot run')} let go there" if runs.settled else None,
+        "packed": f"{plural(len(runs.settled), 'run')} let go there" if runs.settled else None,
     }
     for label, text in facts.items():
         screen.fact(label, text or None)
@@ -166,7 +166,7 @@ def tell_pull(session: Session, there: Where, done: Pull, started: float) -> Non
         "runs": plural(len(runs.runs), "new or changed run") if runs.runs else None,
         "ledgers": ", ".join(f"{slug} ({how})" for slug, how in sorted(runs.ledgers.items())),
         "models": ", ".join(done.models),
-        "settled": f"{plural(len(runs.settled), 'hot run')} of ours, sealed by now"
+        "packed": f"{plural(len(runs.settled), 'run')} of ours, by somebody else"
         if runs.settled
         else None,
         "purged": ", ".join(run_id[:8] for run_id in runs.purged),
@@ -193,7 +193,7 @@ def tell_behind(session: Session, there: Where, behind: Apart) -> None:
     """Say what a pull would bring."""
     screen = session.screen
     runs = behind.runs
-    screen.fact("runs", plural(len(runs), "hot run") + " new, changed or gone" if runs else None)
+    screen.fact("runs", plural(len(runs), "run") + " new, changed or gone" if runs else None)
     screen.fact("ledgers", ", ".join(behind.ledgers) or None)
     screen.fact("models", ", ".join(behind.models) or None)
     if behind:
