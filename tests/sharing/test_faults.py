@@ -2,8 +2,8 @@
 
 The steps are counted in a clean run; then each in turn goes wrong: gitml dies before
 or after a git process, a git process dies before or after its work, its answer is cut short,
-git is killed while it holds its locks, the host's hooks kill the host, the disk is full. Afterwards nothing is lost, ``git fsck``
-is content, and doing it once more does it.
+git is killed while it holds its locks, the host's hooks kill the host, the disk is
+full. Afterwards nothing is lost, ``git fsck`` is content, and doing it once more does it.
 """
 
 from __future__ import annotations
