@@ -13,6 +13,9 @@ import os
 import resource
 import shutil
 import signal
+import socket
+import subprocess
+import threading
 import time
 
 import pytest
@@ -34,6 +37,7 @@ from tests.sharing.clones import (
     seal,
     sync,
 )
+from tests.sharing.serving import free_port, listening
 from tests.support import AUTHOR, START, change_of, make_runs, run_id_of
 
 EXPLORES = settings.default.max_examples >= 2000
@@ -292,6 +296,82 @@ def test_git_dies_with_its_locks(world, monkeypatch, phase):
             repaired(hub, ada, bob, verb)
             shutil.rmtree(hub.parent)
         assert at >= 1
+
+
+class Proxy:
+    """A way to a server that breaks off after so many bytes."""
+
+    def __init__(self, port):
+        self.port = port
+        self.left = None
+        self.seen = 0
+        self.server = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    @property
+    def address(self):
+        return f"git://127.0.0.1:{self.server.getsockname()[1]}"
+
+    def _serve(self):
+        while True:
+            try:
+                client, _ = self.server.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._connect, args=(client,), daemon=True).start()
+
+    def _connect(self, client):
+        with client, socket.create_connection(("127.0.0.1", self.port)) as there:
+            back = threading.Thread(target=self._pump, args=(there, client), daemon=True)
+            back.start()
+            self._pump(client, there)
+            back.join()
+
+    def _pump(self, source, target):
+        with contextlib.suppress(OSError):
+            while data := source.recv(512):
+                self.seen += len(data)
+                if self.left is not None:
+                    data = data[: max(self.left, 0)]
+                    self.left -= len(data)
+                target.sendall(data)
+                if self.left is not None and self.left <= 0:
+                    break
+        for end in (source, target):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.skipif(not EXPLORES, reason="takes minutes: --hypothesis-profile=explore")
+@pytest.mark.parametrize("verb", ["push", "pull"])
+def test_the_connection_breaks(world, tmp_path, verb):
+    port = free_port()
+    command = [
+        *("git", "daemon", "--reuseaddr", "--listen=127.0.0.1", f"--port={port}"),
+        *("--export-all", "--enable=receive-pack", f"--base-path={tmp_path}", str(tmp_path)),
+    ]
+    with listening(command, port, stderr=subprocess.DEVNULL):
+        proxy = Proxy(port)
+
+        def begin(name):
+            hub, ada, bob = world(name)
+            git(ada.path, "remote", "set-url", "origin", f"{proxy.address}/{name}/hub.git")
+            proxy.left, proxy.seen = None, 0
+            return hub, ada, bob
+
+        _, ada, _ = begin("whole")
+        ada.do(VERBS[verb](START + 5000))
+        total = proxy.seen
+        parts = 60
+        for part in range(parts):
+            hub, ada, bob = begin(f"part{part}")
+            proxy.left = total * part // parts + part
+            with contextlib.suppress(GitmlError):
+                ada.do(VERBS[verb](START + 5000))
+            proxy.left = None
+            repaired(hub, ada, bob, verb)
+            shutil.rmtree(hub.parent)
+        proxy.server.close()
 
 
 @pytest.mark.parametrize("verb", VERBS)
