@@ -12,15 +12,15 @@ import contextlib
 import os
 import re
 import subprocess
-import tempfile
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from gitml.errors import BeatenError, DamagedError, NotFoundError, RepositoryError, StorageError
+from gitml.errors import BeatenError, DamagedError, NotFoundError, RepositoryError
 from gitml.names import visible
 from gitml.store.failures import NO_GIT, failure
 from gitml.store.fast_import import FastImport
+from gitml.store.feeding import file_of
 from gitml.store.locks import remove_left
 from gitml.store.objects import CatFile, parse_tree, read_object
 
@@ -167,7 +167,7 @@ class Repository:
         env: Mapping[str, str] | None = None,
     ) -> bytes:
         """Run git to its end and return its output; raise for an exit code not in ``ok``."""
-        with _file_of(data) as stdin:
+        with file_of(data) as stdin:
             process = self.start(*args, stdin=stdin, env=env)
             try:
                 out, err = process.communicate()
@@ -207,7 +207,7 @@ class Repository:
         One over ``limit`` bytes comes as None, like one that is missing.
         """
         names = list(oids)
-        with _file_of("".join(f"{oid}\n" for oid in names).encode()) as stdin:
+        with file_of("".join(f"{oid}\n" for oid in names).encode()) as stdin:
             process = self.start("cat-file", "--batch", "--buffer", stdin=stdin)
         stdout = process.stdout
         assert stdout is not None
@@ -229,7 +229,7 @@ class Repository:
         self, *args: str, data: bytes, env: Mapping[str, str] | None = None
     ) -> Iterator[bytes]:
         """Yield the lines that git prints of ``data`` as they come; raise if it then fails."""
-        with _file_of(data) as stdin:
+        with file_of(data) as stdin:
             process = self.start(*args, stdin=stdin, env=env)
         stdout, stderr = process.stdout, process.stderr
         assert stdout is not None
@@ -313,25 +313,6 @@ class Repository:
             if self._cat is not None:
                 self._cat.close()
                 self._cat = None
-
-
-@contextlib.contextmanager
-def _file_of(data: bytes) -> Iterator[BinaryIO | int]:
-    """Give ``data`` as a file: of a pipe git sees no end while a fork of ours holds it too."""
-    if not data:
-        yield subprocess.DEVNULL
-        return
-    try:
-        file = tempfile.TemporaryFile()  # noqa: SIM115 - who is given it closes it
-        file.write(data)
-        file.seek(0)
-    except OSError as error:
-        raise StorageError(
-            f"A temporary file cannot be written: {error.strerror}.",
-            hint="Free some space for temporary files, or name another folder in TMPDIR.",
-        ) from None
-    with file:
-        yield file
 
 
 def open_repository(path: Path) -> Repository:
