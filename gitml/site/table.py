@@ -221,10 +221,11 @@ def _metric(runs: Sequence[Run], name: str) -> dict[str, Json]:
 
 
 def _rounded(value: float) -> Json:
-    """Return a number as JSON can have it: NaN is null, an infinity is spelled as in edits."""
+    """Return a number as JSON can have it: those that are not finite are spelled as in edits."""
     if math.isfinite(value):
         return value
-    return None if math.isnan(value) else {"$float": "Infinity" if value > 0 else "-Infinity"}
+    word = "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return {"$float": word}
 
 
 def _values(found: Iterable[Json]) -> Json:

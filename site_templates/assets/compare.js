@@ -40,7 +40,7 @@
       const top = new Set(known).size > 1 ? (least ? Math.min(...known) : Math.max(...known)) : null;
       body.append(element('tr', {}, element('th', { scope: 'row' }, element('code', {}, name), element('span', { class: 'muted small' }, least ? ' lower is better' : '')), ...values.map((value, nth) => {
         const cell = element('td', { class: 'num' });
-        if (value === null) { cell.append('–'); return cell; }
+        if (value === null) { cell.append(runs.isNaN('metrics.' + name, row(picked[nth])) ? 'nan' : '–'); return cell; }
         cell.append(value === top ? element('span', { class: 'best' }, gitml.number(value)) : gitml.number(value));
         const change = nth && values[0] !== null ? value - values[0] : 0;
         if (change) {

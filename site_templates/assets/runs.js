@@ -2,7 +2,9 @@
 // The columns of data/runs.js as functions of a row's number.
 gitml.runs = (function () {
   const LEVELS = '0123456789abcdefghijklmnopqrstuv';
-  const real = value => value !== null && typeof value === 'object' && !Array.isArray(value) && '$float' in value ? Number(value.$float) : value;
+  // What JSON has no number for is spelled out. NaN is no value, as in SQL, and only shown.
+  const spelled = value => value !== null && typeof value === 'object' && !Array.isArray(value) && '$float' in value;
+  const real = value => !spelled(value) ? value : value.$float === 'NaN' ? null : Number(value.$float);
 
   function list(stored) {
     if (Array.isArray(stored)) return stored;
@@ -30,19 +32,19 @@ gitml.runs = (function () {
       if (name === 'created' || name === 'ended' || name === 'updated') return at => stamp(values[at]);
       return at => values[at];
     }
+    function stored(key) {
+      const dot = key.indexOf('.'), kind = key.slice(0, dot), name = key.slice(dot + 1);
+      if (!kind.startsWith('metrics')) return kinds.has(kind) ? kinds.get(kind).get(name) : undefined;
+      const found = metrics.get(name);
+      return found && found[{ metrics: 'last', metrics_min: 'min', metrics_max: 'max' }[kind]];
+    }
     // A column by its key, metrics.auc, params.lr, status …: a function of the row, or null.
     function column(key) {
-      const dot = key.indexOf('.');
-      if (dot < 0) return key === 'age' || key === 'duration' || key === 'deleted' || facts.has(key) ? attribute(key) : null;
-      const kind = key.slice(0, dot), name = key.slice(dot + 1);
-      if (kind.startsWith('metrics')) {
-        const found = metrics.get(name);
-        const values = found && found[{ metrics: 'last', metrics_min: 'min', metrics_max: 'max' }[kind]];
-        return values ? at => real(values[at]) : null;
-      }
-      const values = kinds.has(kind) ? kinds.get(kind).get(name) : undefined;
+      if (!key.includes('.')) return key === 'age' || key === 'duration' || key === 'deleted' || facts.has(key) ? attribute(key) : null;
+      const values = stored(key);
       return values ? at => real(values[at]) : null;
     }
+    const isNaN = (key, at) => { const values = key.includes('.') && stored(key); return Boolean(values) && spelled(values[at]) && values[at].$float === 'NaN'; };
     // Whether a number is a float even where it is whole, which JSON does not say.
     const floats = new Map(Object.entries(data.floats || {}).map(([name, rows]) => [name, rows === true ? rows : new Set(rows)]));
     function float(key) {
@@ -57,8 +59,7 @@ gitml.runs = (function () {
     const names = { metrics: [...metrics.keys()], params: [...kinds.get('params').keys()], tags: [...kinds.get('tags').keys()] };
     return {
       column, count: data.count, float, full, commits: new Map(Object.entries(data.commits)), curve: data.curve,
-      goal: name => new Map(Object.entries(data.goals)).get(name) || 'max', ids, keys, leading: data.leading, names, numbers,
-      recorded: (metric, at) => metrics.get(metric).last[at] !== null,
+      goal: name => new Map(Object.entries(data.goals)).get(name) || 'max', ids, isNaN, keys, leading: data.leading, names, numbers,
     };
   }
   function sparkPath(levels) {

@@ -127,7 +127,7 @@ const gitml = (function () {
     let dialog = $('#help');
     if (!dialog) {
       const list = element('dl', { class: 'kv keys' });
-      for (const [key, [what]] of keys) list.append(element('dt', {}, element('kbd', {}, key)), element('dd', {}, what));
+      for (const [key, [what]] of [...keys].slice(2).concat([...keys].slice(0, 2))) list.append(element('dt', {}, element('kbd', {}, key)), element('dd', {}, what));
       const close = element('button', { class: 'btn', type: 'button' }, 'Close');
       dialog = element('dialog', { id: 'help', 'aria-labelledby': 'help-head' }, element('h2', { id: 'help-head' }, 'Keys'), list, close);
       close.addEventListener('click', () => dialog.close());

@@ -58,7 +58,12 @@ def world(tmp_path_factory, git):
             "metrics": {f"layer{n % 5}/grad{n}": curve(n + 1, 12) for n in range(60)},
             "params": {f"model.block{n}.width": n for n in range(40)} | {"text": "x" * 500},
         },
-        {"name": LONG, "experiment": "other", "metrics": {"only": 1.0}, "parent": "f" * 32},
+        {
+            "name": LONG,
+            "experiment": "other",
+            "metrics": {"only": 1.0, "auc": math.nan},
+            "parent": "f" * 32,
+        },
         {"name": "nothing-1", "experiment": "other", "status": "running"},
     )
     return repo
