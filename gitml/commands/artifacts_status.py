@@ -92,6 +92,8 @@ def _where(each: Whereabouts, address: str | None, remote: str | None) -> str:
         places.append(f"git-lfs at {visible(remote or '', 80)}")
     if places == ["here"]:
         return "here only"
+    if not places and remote and address is None:
+        return f"not known; git-lfs at {visible(remote, 80)} may have it"
     return ", ".join(places) or "not known"
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         "gitml clone git@github.com:acme/churn.git",
         "gitml clone --depth 1 https://github.com/acme/churn.git site-builder",
     ],
-    exits=[4, 5, 6, 8, 9, 10],
+    exits=[3, 4, 5, 6, 8, 9, 10],
 )
 @click.argument("url", metavar="URL")
 @click.argument("folder", metavar="[DIR]", required=False)

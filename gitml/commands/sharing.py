@@ -136,8 +136,10 @@ def tell_push(session: Session, there: Where, done: Push, *, dry_run: bool) -> N
         screen.line(f"Would push this to {name}; nothing was sent.")
     elif moved:
         screen.line(f"Pushed to {name}.")
-    for ref, reason in runs.refused.items():
-        session.say(f"{name} refuses {visible(ref, 120)}: {visible(reason, 200)}.")
+    for reason in dict.fromkeys(runs.refused.values()):
+        first, *more = [visible(ref, 120) for ref, why in runs.refused.items() if why == reason]
+        what = f"{first} and {plural(len(more), 'more ref')}" if more else first
+        session.say(f"{name} refuses {what}: {visible(reason, 200).rstrip('.')}.")
     if runs.refused:
         session.say(
             f"{'Everything else arrived, and what' if moved else 'What'} was refused is safe here.",

@@ -82,6 +82,8 @@ def fetch_large(
     if left and remote is not None:
         try:
             _from_lfs(repository, remote, left)
+        except lfs.AbsentError:
+            pass  # it is named below, beside the other places that do not have it
         except GitmlError as error:
             failure = failure or (error if bucket is None else None)
     left = [content for content in left if here(repository, content.sha256) is None]

@@ -17,7 +17,7 @@ from gitml.store import lfs, places
 from gitml.store.artifacts import pointer
 from gitml.store.bucket import key_of, open_bucket
 from gitml.store.git import RefUpdate
-from gitml.store.hosts import transport_failure
+from gitml.store.hosts import remote_words, transport_failure
 from gitml.store.remote import listed, rejected, spoken
 from gitml.store.talking import talk
 from gitml.tracking.checkup import NOTE, OK, WARNING, Finding
@@ -62,7 +62,7 @@ class _Probe:
             raise transport_failure(self.there.address, err, code)
         if not refused and how:
             self.atomic = True
-        words = " ".join(x[7:].strip() for x in err.splitlines() if x.startswith("remote:"))
+        words = remote_words(err)
         told = {ref: f"{why}{f': {words}' if words else ''}" for ref, why in refused.items()}
         asked = [spec.rpartition(":")[2] for spec in specs]
         return ([] if refused and how else [ref for ref in asked if ref not in refused], told)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _WORDS = 300
 """Characters of a host's own words."""
+_HOOK_SAID_NO = "error: hook declined to update "
+"""How git repeats for each ref that a hook refused it."""
 _FIRST = (
     *("stale info", "fetch first", "non-fast-forward", "already exists", "needs force"),
     *("failed to update ref", "incorrect old value provided", "reference already exists"),
@@ -101,7 +103,7 @@ def rejection(remote: str, reasons: Mapping[str, str], err: str) -> GitmlError:
     """
     name = said(remote)
     own = {ref: reason for ref, reason in reasons.items() if reason not in _ALONG}
-    words = _remote_words(err)
+    words = remote_words(err)
     beaten = any(word in reason for reason in own.values() for word in _FIRST)
     if beaten or not own:
         more = f" ({words})" if words and not beaten else ""
@@ -132,10 +134,12 @@ def _hint(refused: Mapping[str, str]) -> str:
     return HOW_TO_REFUSED
 
 
-def _remote_words(err: str) -> str:
-    """Return what the remote's own programs said, in a line."""
+def remote_words(err: str) -> str:
+    """Return what the remote's own programs said, in a line, and each of it once."""
     lines = [line.removeprefix("remote:").strip() for line in err.splitlines() if "remote:" in line]
-    told = [line for line in lines if line.strip("- ")]
+    told = dict.fromkeys(
+        line for line in lines if line.strip("- ") and not line.startswith(_HOOK_SAID_NO)
+    )
     return visible(" ".join(told).removeprefix("error: "), _WORDS)
 
 

@@ -33,6 +33,10 @@ _WIDE = 64
 """Digits of an object's id in a repository of SHA-256."""
 
 
+class AbsentError(RemoteError):
+    """A remote whose git-lfs answers, and does not have what it is asked for."""
+
+
 def upload(repository: Repository, remote: str, contents: Iterable[str]) -> None:
     """Send the contents of these SHA-256 that are on this machine to a remote.
 
@@ -91,15 +95,17 @@ def answers(repository: Repository, remote: str, commit: str) -> str | None:
     """
     try:
         download(repository, remote, commit)
+    except AbsentError:
+        return None
     except RemoteError as error:
-        return None if any(word in error.message for word in _NO_OBJECT) else error.message
+        return error.message
     return None
 
 
 def download(repository: Repository, remote: str, commit: str) -> None:
     """Bring the contents of the pointers in a commit's tree from a remote.
 
-    Raises `RemoteError` without git-lfs, or if the remote does not have them.
+    Raises `RemoteError` without git-lfs, and `AbsentError` if the remote does not have them all.
     """
     everything = ("-c", "lfs.fetchinclude=", "-c", "lfs.fetchexclude=")
     _run(*(repository, remote, "fetch", _address(repository, remote), commit), settings=everything)
@@ -119,7 +125,8 @@ def _run(repository: Repository, remote: str, *args: str, settings: tuple[str, .
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     lines = [line for line in lines if " LFS objects:" not in line] or ["no word"]
     told = next((line for line in lines if "rror" in line or "not " in line), lines[-1])
-    raise RemoteError(
+    absent = any(word in told for word in _NO_OBJECT)
+    raise (AbsentError if absent else RemoteError)(
         f"git-lfs could not speak to {host_name(remote)}: "
         f"{visible(strip_credentials(told), _WORDS)}",
         hint="not every host has git-lfs: artifacts.remote in .gitml/config.yaml names another "

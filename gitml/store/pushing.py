@@ -18,7 +18,7 @@ from gitml.errors import BeatenError, RemoteError
 from gitml.names import EXPERIMENTS, RUNS, SOURCE, SOURCES, is_run_id
 from gitml.store import places
 from gitml.store.git import RefUpdate
-from gitml.store.hosts import transport_failure
+from gitml.store.hosts import remote_words, transport_failure
 from gitml.store.joining import join_sources, relations
 from gitml.store.ledger import move_refs, purged_among, read_ledgers
 from gitml.store.pulling import pull_runs
@@ -259,7 +259,11 @@ def _push(
     asked = [places.pushed(spec, branches=there.branches) for spec in specs]
     address = places.push_address(repository, there.address, branches=there.branches)
     code, out, err = spoken(repository, *_PUSH, *leases, address, *asked)
-    refused = {there.ours(ref): reason for ref, reason in rejected(out).items()}
+    said = f": {words}" if (words := remote_words(err)) else ""
+    refused = {
+        there.ours(ref): reason + (said if reason.endswith("hook declined") else "")
+        for ref, reason in rejected(out).items()
+    }
     if code and not refused:
         raise transport_failure(there.address, err, code)
     arrived: dict[str, bool] = {}

@@ -294,6 +294,25 @@ def test_git_lfs_of_a_remote_that_is_named_by_its_path(ada, hub, git, invoke):
     assert is_here(bob, sha256)
 
 
+def test_git_lfs_that_does_not_have_it(ada, hub, git, invoke):
+    if shutil.which("git-lfs") is None:
+        pytest.skip("git-lfs is not installed")
+    (ada.path / ".gitml" / "config.yaml").unlink()
+    sha256 = log(ada, "one")
+    ada("push")
+    git(hub.parent, "clone", "--quiet", hub, "bob")
+    bob = within(hub.parent / "bob", invoke)
+    (bob.path / ".gitml" / "config.yaml").unlink()
+    bob("pull")
+    assert "not known; git-lfs at origin may have it" in bob("artifacts", "status").out
+    shutil.rmtree(hub / "lfs")
+    for command in (["artifacts", "get", "one"], ["pull", "--with-artifacts"]):
+        answer = bob(*command, code=3)
+        assert "is not on this machine, nor at origin." in answer.err
+        assert "hint: it is where the run was made: gitml push sends it from there" in answer.err
+    assert not is_here(bob, sha256)
+
+
 class Server(http.server.BaseHTTPRequestHandler):
     """As much of a git-lfs server as it takes: the batch API, objects in memory."""
 

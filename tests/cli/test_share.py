@@ -179,7 +179,7 @@ def test_a_dry_run_asks_and_brings_nothing(clone, git):
     ada("push")
     before = git(bob.path, "for-each-ref")
     assert bob("pull", "--dry-run").out == (
-        "  runs       2 hot runs new, changed or gone\n"
+        "  runs       2 runs new, changed or gone\n"
         "Would pull this from origin; nothing was changed.\n"
     )
     make_run(bob.path, "three")
@@ -198,7 +198,7 @@ def test_a_dry_run_asks_and_brings_nothing(clone, git):
     ada("pack")
     ada("push")
     assert bob("pull", "--dry-run").out == (
-        "  runs       2 hot runs new, changed or gone\n"
+        "  runs       2 runs new, changed or gone\n"
         "  ledgers    churn\n"
         "Would pull this from origin; nothing was changed.\n"
     )
