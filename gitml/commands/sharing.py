@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from gitml.names import SLUG, experiment_ref, plural, visible
-from gitml.store.hosts import HOW_TO_REFUSED
+from gitml.store.hosts import what_then
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -143,7 +143,7 @@ def tell_push(session: Session, there: Where, done: Push, *, dry_run: bool) -> N
     if runs.refused:
         session.say(
             f"{'Everything else arrived, and what' if moved else 'What'} was refused is safe here.",
-            hint=HOW_TO_REFUSED,
+            hint=what_then(runs.refused.values()),
         )
 
 

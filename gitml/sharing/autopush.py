@@ -13,7 +13,7 @@ from gitml.errors import GitmlError, RemoteError
 from gitml.names import run_ref, source_ref, visible
 from gitml.sharing.distance import note_contact
 from gitml.sharing.large import send_large
-from gitml.store.hosts import HOW_TO_REFUSED
+from gitml.store.hosts import what_then
 from gitml.store.pulling import where
 from gitml.store.pushing import listed_for, push_runs
 
@@ -103,7 +103,7 @@ def _push(
         if not hot or ref == run_ref(run.id) or ref == source_ref(run.source.tree or ""):
             raise RemoteError(
                 f"{visible(there.name, 80)} refuses {visible(ref, 120)}: {visible(reason, 200)}.",
-                hint=HOW_TO_REFUSED,
+                hint=what_then([reason]),
             )
 
 

@@ -10,12 +10,14 @@ from gitml.redact import strip_credentials
 from gitml.store.failures import failure
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 _WORDS = 300
 """Characters of a host's own words."""
 _HOOK_SAID_NO = "error: hook declined to update "
 """How git repeats for each ref that a hook refused it."""
+UNPACKING = "unpacker error"
+"""The reason of a remote that could not store what it got: its disk is full, or damaged."""
 _FIRST = (
     *("stale info", "fetch first", "non-fast-forward", "already exists", "needs force"),
     *("failed to update ref", "incorrect old value provided", "reference already exists"),
@@ -48,13 +50,21 @@ _AWAY = (
     *("unable to access", "Could not read from remote repository", "closed by remote host"),
     *("RPC failed", "Broken pipe", "Operation too slow", "protocol error", "bad line length"),
 )
-
+WITHOUT_A_REASON = ("hook declined", UNPACKING)
+"""Ends of reasons that leave it to the remote's own words to say why."""
 
 HOW_TO_REFUSED = (
     "gitml doctor --remote tells what the host takes; "
     "where that is branches and tags alone: git config gitml.refs branches"
 )
 """What to do where a host refuses refs of ours."""
+
+
+def what_then(reasons: Iterable[str]) -> str:
+    """Return what to do where a host refused refs of ours for these reasons."""
+    if all(reason.startswith(UNPACKING) for reason in reasons):
+        return "the host's disk may be full: once it can store this, gitml push sends it"
+    return HOW_TO_REFUSED
 
 
 class AtomicError(RemoteError):
@@ -131,7 +141,7 @@ def _hint(refused: Mapping[str, str]) -> str:
             "who may make tags of models is decided at the host; "
             "gitml promote MODEL VERSION --stage STAGE --review asks somebody who may"
         )
-    return HOW_TO_REFUSED
+    return what_then(refused.values())
 
 
 def remote_words(err: str) -> str:

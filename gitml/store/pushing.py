@@ -18,7 +18,7 @@ from gitml.errors import BeatenError, RemoteError
 from gitml.names import EXPERIMENTS, RUNS, SOURCE, SOURCES, is_run_id
 from gitml.store import places
 from gitml.store.git import RefUpdate
-from gitml.store.hosts import remote_words, transport_failure
+from gitml.store.hosts import WITHOUT_A_REASON, remote_words, transport_failure
 from gitml.store.joining import join_sources, relations
 from gitml.store.ledger import move_refs, purged_among, read_ledgers
 from gitml.store.pulling import pull_runs
@@ -261,7 +261,7 @@ def _push(
     code, out, err = spoken(repository, *_PUSH, *leases, address, *asked)
     said = f": {words}" if (words := remote_words(err)) else ""
     refused = {
-        there.ours(ref): reason + (said if reason.endswith("hook declined") else "")
+        there.ours(ref): reason + (said if reason.endswith(WITHOUT_A_REASON) else "")
         for ref, reason in rejected(out).items()
     }
     if code and not refused:

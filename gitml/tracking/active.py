@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import tempfile
 import warnings
@@ -289,7 +290,8 @@ class ActiveRun:
                 settings=recorder.settings,
             )
         except GitmlError as problem:
-            warnings.warn(f"gitml: {problem.message} {problem.hint}.", stacklevel=3)
+            told = problem.message.rstrip(".")
+            warnings.warn(f"gitml: {told}. To do: {problem.hint}.", stacklevel=_level())
 
     def _register(self, ended: Run | None) -> None:
         """Register the models that were logged with a name, where the run ends here."""
@@ -321,8 +323,16 @@ class ActiveRun:
                 raise
             # The program's own failure is the one to see; the run is safe in its log.
             warnings.warn(
-                f"gitml: {problem.message} gitml pack commits the run later.", stacklevel=2
+                f"gitml: {problem.message} gitml pack commits the run later.", stacklevel=_level()
             )
+
+
+def _level() -> int:
+    """Return the ``stacklevel`` of a warning that is to name the line that called this module."""
+    frame, level = inspect.currentframe(), 0
+    while frame is not None and frame.f_code.co_filename == __file__:
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def status_of(error: BaseException | None) -> str:

@@ -156,6 +156,19 @@ def test_a_host_that_refuses_one_run_is_told_of(clone, hub):
     assert ada("push").out == "  runs       1 run\nPushed to origin.\n"
 
 
+def test_a_host_that_cannot_store_what_it_gets(clone, hub, git):
+    ada = clone("ada")
+    git(hub, "config", "receive.maxInputSize", "100")
+    make_runs(ada.path, {"name": "one"}, {"name": "two"})
+    for command in (["push"], ["log", "-m", "auc=1", "--push"]):
+        answer = ada(*command, code=9)
+        assert "unpacker error: fatal: pack exceeds maximum allowed size" in answer.err
+        assert "safe here" in answer.err
+        assert "the host's disk may be full" in answer.err
+    git(hub, "config", "--unset", "receive.maxInputSize")
+    assert ada("push").out == "  runs       3 runs\n  source     1 source tree\nPushed to origin.\n"
+
+
 @pytest.mark.parametrize("command", ["push", "pull", "sync"])
 def test_no_remote_a_wrong_one_and_one_that_is_away(invoke, repo, clone, command):
     make_run(repo, "one")

@@ -129,10 +129,14 @@ def test_a_push_that_fails_is_warned_of_and_the_next_one_takes_it_along(hub, rep
     run = gitml.start_run(push=True)
     with pytest.warns(UserWarning, match="is safe here and was not pushed: origin is not there"):
         run.end()
+    again = pytest.warns(UserWarning, match="To do: gitml push takes")
+    with again as warned, gitml.start_run(push=True) as other:
+        pass
+    assert warned[0].filename == __file__  # the line that ended it, and none of gitml's
     assert gitml.get_run(run.id).status == "finished"
     away.rename(hub)
     assert invoke("push", cwd=repo).code == 0
-    assert there(git, hub) == {run.id}
+    assert there(git, hub) == {run.id, other.id}
 
 
 def test_a_host_that_refuses_the_run_is_named(hub, git):
