@@ -14,12 +14,14 @@ from pathlib import Path
 
 from gitml.model import Environment, Source
 from gitml.site.urls import MANIFEST
+from tests.site.links import walk
 from tests.site.shelf import Shelf, write_shelves
 from tests.support import MINUTE, START, make_runs, run_id_of
 
 GOLDEN = Path(__file__).parent / "golden"
 ASSET = re.compile(r"(assets/[\w.-]+)\.[0-9a-f]{10}(\.\w+)")
 LARGEST = 400_000
+HOME = "https://acme.github.io/churn"
 
 
 def fill(repo, git):
@@ -77,7 +79,7 @@ def listed(files):
 
 def test_the_golden_site(empty_repo, git, make_site, files_of):
     fill(empty_repo, git)
-    site = make_site(empty_repo, title="Churn", base_url="https://acme.github.io/churn")
+    site = make_site(empty_repo, title="Churn", base_url=HOME)
     found = listed(files_of(site.path))
     assert sum(len(text.encode()) for text in found.values()) < LARGEST
     if os.environ.get("UPDATE_GOLDEN"):
@@ -90,3 +92,15 @@ def test_the_golden_site(empty_repo, git, make_site, files_of):
     assert sorted(found) == sorted(golden), "UPDATE_GOLDEN=1 pytest writes them"
     for name, text in found.items():
         assert text == golden[name], f"{name}: UPDATE_GOLDEN=1 pytest writes it"
+
+
+def test_every_link_leads_somewhere(empty_repo, git, make_site):
+    fill(empty_repo, git)
+    site = make_site(empty_repo, base_url=HOME)
+    assert walk(site.path, HOME) == ([], [])
+    page = site.path / "about.html"
+    page.write_text(page.read_text() + '<a href="no.html"></a><a href="runs.html#no"></a>')
+    assert walk(site.path, HOME)[0] == [("about.html", "no.html"), ("about.html", "runs.html#no")]
+    (site.path / "alone.html").write_text('<a href="javascript:0"></a>')
+    assert walk(site.path, HOME)[1] == ["alone.html"]
+    assert walk(site.path, HOME)[0][-1] == ("alone.html", "javascript:0")
