@@ -1,5 +1,5 @@
 // Opens every page of a site in Chromium and says what is wrong with it:
-//   node browse.cjs MODULES CHROMIUM FOLDER [http] < {pages, sizes, themes}
+//   node browse.cjs MODULES CHROMIUM FOLDER [http] < {pages, looks: [[width, theme]], unfold, script}
 // One JSON answer: console errors and violations, requests that leave the site, what axe finds,
 // sideways scroll, and how much is drawn.
 'use strict';
@@ -23,13 +23,13 @@ function serve() {
 }
 
 (async () => {
-  const { pages, sizes, themes, script } = JSON.parse(fs.readFileSync(0, 'utf8'));
+  const { pages, looks, unfold, script } = JSON.parse(fs.readFileSync(0, 'utf8'));
   const server = how === 'http' ? await serve() : null;
   const base = server ? `http://127.0.0.1:${server.address().port}/` : `file://${path.resolve(folder)}/`;
   const opened = await browser.launch({ executablePath: chromium, args: ['--no-sandbox', '--disable-gpu'] });
   const wrong = [];
   const answers = [];
-  const context = await opened.newContext({ viewport: { width: sizes[0], height: 900 }, colorScheme: themes[0], reducedMotion: 'reduce' });
+  const context = await opened.newContext({ viewport: { width: looks[0][0], height: 900 }, colorScheme: looks[0][1], reducedMotion: 'reduce' });
   for (const name of pages) {
     const page = await context.newPage();
     let look = '';
@@ -39,7 +39,8 @@ function serve() {
     page.on('request', request => { if (!/^(data|blob):/.test(request.url()) && !request.url().startsWith(base)) say(`asks ${request.url()}`); });
     await page.goto(base + name, { waitUntil: 'load' });
     await page.evaluate(axe);
-    for (const width of sizes) for (const theme of themes) {
+    if (unfold) await page.evaluate(() => document.querySelectorAll('main details:not(.menu)').forEach(each => { each.open = true; }));
+    for (const [width, theme] of looks) {
       look = ` at ${width}, ${theme}`;
       await page.setViewportSize({ width, height: 900 });
       await page.emulateMedia({ colorScheme: theme });

@@ -15,6 +15,11 @@ HERE = Path(__file__).parent
 MODULES = os.environ.get("GITML_TEST_NODE_MODULES")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 NODE = shutil.which("node")
+LOOKS = {
+    "http": ((390, "light"), (1280, "dark")),
+    "file": ((1280, "light"), (390, "dark")),
+}
+"""How a page is looked at over both ways to open it: on a phone and a desk, by day and by night."""
 PACKAGES = ("playwright-core", "axe-core", "html-validate")
 
 
@@ -32,9 +37,12 @@ def missing():
 needs_browser = pytest.mark.skipif(bool(missing()), reason=missing() or "there is one")
 
 
-def browse(folder, pages, *, how="http", sizes=(1280,), themes=("light",), script=None):
-    """Open pages and return (what is wrong, what ``script`` answered on each)."""
-    asked = {"pages": pages, "sizes": sizes, "themes": themes, "script": script}
+def browse(folder, pages, *, how="http", looks=((1280, "light"),), unfold=False, script=None):
+    """Open pages and return (what is wrong, what ``script`` answered on each).
+
+    ``looks`` are widths with a theme; with ``unfold`` all that is folded is looked at too.
+    """
+    asked = {"pages": pages, "looks": looks, "unfold": unfold, "script": script}
     answer = node("browse.cjs", folder, how, asked=asked)
     return answer["wrong"], answer["answers"]
 

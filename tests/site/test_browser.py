@@ -7,30 +7,31 @@ import math
 import pytest
 
 from gitml.model import Dataset, Environment, Source
-from tests.site.browsing import browse, invalid, needs_browser
+from gitml.site.pages import PAGES
+from tests.query.regressing import facts_of, make_commits
+from tests.site.browsing import LOOKS, browse, invalid, needs_browser
+from tests.site.shelf import whole_shelf
 from tests.support import MINUTE, START, make_runs, run_id_of
 
 pytestmark = [needs_browser, pytest.mark.slow]
 
 LONG = "a-very-long-name-" + "that-goes-on-" * 14
+REMOTE = "git@github.com:acme/churn.git"
 
 
 def curve(top, points=40):
     return [top * (1 - math.exp(-n / 8)) for n in range(points)]
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory, git):
-    """Return a repository with runs of all kinds: many charts, long names, none of anything."""
-    repo = tmp_path_factory.mktemp("world") / "repo"
-    git(repo.parent, "init", "--quiet", "--initial-branch=main", repo)
+def runs():
+    """Return the facts of runs of all kinds: many charts, long names, none of anything."""
     source = Source(
         commit="9" * 40,
         branch="main",
         tree="8" * 40,
         dirty=True,
         changed=("train.py",),
-        remote="git@github.com:acme/churn.git",
+        remote=REMOTE,
         command=("python", "train.py"),
     )
     machine = Environment(python="CPython 3.11.7", platform="Linux x86_64", cpu="8 threads")
@@ -49,8 +50,7 @@ def world(tmp_path_factory, git):
         }
         for n in range(25)
     ]
-    make_runs(
-        repo,
+    return [
         *sweep,
         {
             "name": "wide-1",
@@ -65,38 +65,83 @@ def world(tmp_path_factory, git):
             "parent": "f" * 32,
         },
         {"name": "nothing-1", "experiment": "other", "status": "running"},
-    )
+    ]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory, git):
+    """Return a repository with runs of all kinds."""
+    repo = tmp_path_factory.mktemp("world") / "repo"
+    git(repo.parent, "init", "--quiet", "--initial-branch=main", repo)
+    make_runs(repo, *runs())
     return repo
 
 
-PAGES = ["index.html", "runs.html", "compare.html", "about.html", "404.html"]
-RUNS = [f"runs/{run_id_of(name)[:12]}.html" for name in ("keen-otter-3", "wide-1", LONG)]
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, git):
+    """Return a repository that has something for every kind of page: models, regressions."""
+    repo = tmp_path_factory.mktemp("whole") / "repo"
+    git(repo.parent, "init", "--quiet", "--initial-branch=main", repo)
+    whole_shelf(repo)
+    commits = make_commits(repo, git, 24)
+    steps = {
+        "auc": [0.93 + n % 3 / 1000 - 0.04 * (n > 12) for n in range(24)],
+        "f1": [0.8 + n % 3 / 1000 + 0.05 * (n > 15) for n in range(24)],
+        f"a/metric/{LONG}": [0.9 + n % 3 / 1000 - 0.4 * (n > 20) for n in range(24)],
+    }
+    make_runs(repo, *runs(), *facts_of(commits, "nightly", remote=REMOTE, **steps))
+    return repo
 
 
-@pytest.mark.parametrize("how", ["http", "file"])
-def test_nothing_is_wrong_with_any_page(world, make_site, how):
-    site = make_site(world)
-    sizes, themes = ([390, 1280], ["light", "dark"]) if how == "http" else ([1280], ["dark"])
-    wrong, drawn = browse(
-        site.path,
-        [*PAGES, *RUNS] if how == "http" else ["runs.html", RUNS[1]],
-        how=how,
-        sizes=sizes,
-        themes=themes,
-        script="document.querySelectorAll('.chart.drawn .main-svg').length",
-    )
-    assert wrong == []
-    assert any(drawn)
+def pages_of(folder):
+    """Return the pages to look at by their kind."""
+    models = sorted(p.relative_to(folder).as_posix() for p in folder.glob("models/*.html"))
+    keys = [run_id_of(name)[:12] for name in ("keen-otter-3", "wide-1", LONG, "churn-run-3")]
+    return {
+        "overview": ["index.html"],
+        "runs": ["runs.html"],
+        "run": [f"runs/{key}.html" for key in keys] + [f"runs/{keys[0]}.html#with={keys[1]}"],
+        "explore": ["explore.html"],
+        "compare": ["compare.html", f"compare.html#runs={','.join(keys)}"],
+        "models": ["models.html"],
+        "model": models,
+        "version": ["models/churn/v1.3.0.html"],
+        "lineage": ["lineage.html"],
+        "activity": ["activity.html"],
+        "regressions": ["regressions.html"],
+        "about": ["about.html"],
+        "missing": ["404.html"],
+    }
+
+
+def test_nothing_is_wrong_with_any_page(whole, make_site):
+    site = make_site(whole)
+    pages = pages_of(site.path)
+    assert pages.keys() == {name for name, page in PAGES.items() if page.address.endswith("html")}
+    every = [each for listed in pages.values() for each in listed]
+    for how, looks in LOOKS.items():
+        wrong, drawn = browse(
+            site.path,
+            every,
+            how=how,
+            looks=looks,
+            unfold=how == "http",
+            script="document.querySelectorAll('.chart.drawn .main-svg').length",
+        )
+        assert wrong == [], how
+        assert any(drawn)
+    for page in site.path.rglob("*.html"):  # of very many alike a few will do
+        if page.relative_to(site.path).as_posix() not in every:
+            page.unlink()
+    assert invalid(site.path) == ""
 
 
 def test_an_empty_site_is_whole(empty_repo, make_site):
-    wrong, _ = browse(make_site(empty_repo).path, PAGES, sizes=[390])
+    site = make_site(empty_repo)
+    pages = sorted(path.name for path in site.path.glob("*.html"))
+    wrong, _ = browse(site.path, pages, looks=[(390, "dark")])
     assert wrong == []
-
-
-def test_the_markup_is_valid(world, empty_repo, make_site):
-    assert invalid(make_site(world).path) == ""
-    assert invalid(make_site(empty_repo, "none").path) == ""
+    assert invalid(site.path) == ""
 
 
 TOLD = """(() => ({

@@ -7,7 +7,7 @@ import pytest
 from gitml.model import Source
 from gitml.site import code
 from gitml.store.git import open_repository
-from tests.site.browsing import browse, invalid, needs_browser
+from tests.site.browsing import LOOKS, browse, invalid, needs_browser
 from tests.support import make_runs, run_id_of
 
 BEFORE = "lr = 0.1\nseed = 0\n"
@@ -91,8 +91,7 @@ def test_changes_are_valid_and_accessible(repo, trees, make_site):
     wrong, _ = browse(
         site.path,
         [f"{pages[1]}#with={keys[0]}", f"compare.html#runs={','.join(keys)}"],
-        sizes=(390, 1280),
-        themes=("dark",),
+        looks=LOOKS["http"],
     )
     assert wrong == []
     assert invalid(site.path) == ""

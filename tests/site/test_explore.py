@@ -11,7 +11,7 @@ import pytest
 
 from gitml.site.explore import settled
 from gitml.site.plan import as_script
-from tests.site.browsing import browse, needs_browser
+from tests.site.browsing import LOOKS, browse, needs_browser
 from tests.support import MINUTE, START, make_runs
 
 LONG = "a-very-long-name-" + "that-goes-on-" * 12
@@ -102,8 +102,7 @@ def test_nothing_is_wrong_with_the_page(sweeps, make_site):
     wrong, told = browse(
         make_site(sweeps).path,
         ["explore.html", lonely],
-        sizes=[390, 1280],
-        themes=["light", "dark"],
+        looks=LOOKS["http"],
         script=act("return told();"),
     )
     assert wrong == []

@@ -1,12 +1,11 @@
-"""The pages of models in a real browser: accessible, valid, the same with and without scripts."""
+"""The log of models in a real browser: the same with and without scripts."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.site.browsing import browse, invalid, needs_browser
-from tests.site.shelf import LONG, Shelf, whole_shelf, write_shelves
-from tests.support import run_id_of
+from tests.site.browsing import browse, needs_browser
+from tests.site.shelf import Shelf, write_shelves
 
 pytestmark = [needs_browser, pytest.mark.slow]
 
@@ -15,29 +14,6 @@ TOLD = """({
   foot: ['#count', '#newer', '#older'].map(s => document.querySelector(s)).map(
     e => e.disabled ?? e.textContent),
 })"""
-
-
-@pytest.fixture
-def shelf(empty_repo):
-    """Return a repository with models of all kinds."""
-    whole_shelf(empty_repo)
-    return empty_repo
-
-
-def test_nothing_is_wrong_with_any_page(shelf, make_site):
-    site = make_site(shelf)
-    odd = next(p.stem for p in (site.path / "models").glob("fraud*.html"))
-    pages = ["models.html", "models/churn.html", "models/churn/v1.3.0.html", "lineage.html"]
-    pages += [f"models/{LONG[:100].rstrip('-')}.html", f"models/{odd}.html", "activity.html"]
-    pages += [f"runs/{run_id_of('churn-run-3')[:12]}.html", "index.html"]
-    wrong, _ = browse(site.path, pages, how="http", sizes=[390, 1280], themes=["light", "dark"])
-    assert wrong == []
-    for path in site.path.rglob("*.html"):
-        if path.relative_to(site.path).as_posix() not in pages and "models" not in path.parts:
-            path.unlink()
-    for path in (site.path / "models").glob("a-model*/*.html"):
-        path.unlink()
-    assert invalid(site.path) == ""
 
 
 def test_the_log_is_chosen_from(repo, make_site):

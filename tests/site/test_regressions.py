@@ -14,7 +14,6 @@ from gitml.site.regressions import drawing_of
 from gitml.store.commits import Commit
 from tests.bench.ledgers import make_run as made_run
 from tests.query.regressing import facts_of, make_commits
-from tests.site.browsing import browse, invalid, needs_browser
 from tests.support import make_runs, run_id_of
 
 LONG = "a/very-long-metric-name-" + "that-goes-on-" * 8
@@ -116,20 +115,3 @@ def test_ten_thousand_commits_are_drawn_in_time():
     assert [len(trend.series.points) for trend in trends] == [10_000] * 5
     assert all(len(trend.changes) == 1 for trend in trends if trend.series.metric != "time")
     assert all(len(drawing.dots) < 10_000 for drawing in drawings)
-
-
-@needs_browser
-@pytest.mark.slow
-def test_in_a_browser(world, make_site):
-    repo, _ = world
-    site = make_site(repo)
-    opened = "document.querySelectorAll('details').forEach(d => { d.open = true; })"
-    wrong, _ = browse(
-        site.path,
-        ["regressions.html"],
-        sizes=[390, 1280],
-        themes=["light", "dark"],
-        script=opened,
-    )
-    assert wrong == []
-    assert invalid(site.path) == ""

@@ -11,7 +11,7 @@ import pytest
 
 import gitml
 from gitml.model import Source
-from tests.site.browsing import browse, invalid, needs_browser
+from tests.site.browsing import LOOKS, browse, invalid, needs_browser
 from tests.support import START, make_runs, run_id_of
 
 CURVE = [0.5, 0.7, 0.65, 0.8]
@@ -115,8 +115,7 @@ def test_it_works_from_a_disk(world, invoke, tmp_path):
         folder,
         ["one.html", f"two.html#with={'a' * 12}&sm=0.5"],
         how="file",
-        sizes=[390, 1280],
-        themes=["light", "dark"],
+        looks=[*LOOKS["http"], *LOOKS["file"]],
         script="[document.querySelectorAll('.chart.drawn .main-svg').length, "
         "[...document.images].every(i => i.naturalWidth > 0), "
         "getComputedStyle(document.querySelector('.against')).display]",
