@@ -111,6 +111,8 @@ def clone(  # noqa: PLR0913 - what git clone may be told, and whose large files 
             sharing.tell_artifacts(session, came)
     if as_json:
         session.screen.json(folder=str(place), **document)
+    else:
+        session.screen.commands(shlex.join(["cd", name]), "gitml ls")
 
 
 def _tell(session: Session, name: str, done: Pull, started: float) -> None:
@@ -125,4 +127,3 @@ def _tell(session: Session, name: str, done: Pull, started: float) -> None:
     screen.line(f"Cloned to {name} in {time.monotonic() - started:.2f} s.")
     if not any(facts.values()):
         session.say("There are no runs on it yet.", hint="gitml push sends those of a clone")
-    screen.commands(shlex.join(["cd", name]), "gitml ls")

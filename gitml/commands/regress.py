@@ -268,6 +268,7 @@ def _footer(
     session: Session, trends: Sequence[Trend], changes: Sequence[Change], found: Sequence[Change]
 ) -> None:
     """Say what was looked at, what is not shown, and what to do next."""
+    from gitml.query.regress import typical
     from gitml.query.steps import FEWEST
     from gitml.words import quoted
 
@@ -287,8 +288,9 @@ def _footer(
             screen.fit(f"  {plural(bad, 'regression')} in {among}", screen.width), style="dim"
         )
         change = found[0]
-        runs = (change.last_good.runs[-1].name, change.first_bad.runs[0].name)
-        screen.commands(f"gitml diff {' '.join(quoted(name) for name in runs)}")
+        sides = (change.last_good, change.first_bad)
+        names = [typical(point, change.series.metric).name for point in sides]
+        screen.commands(f"gitml diff {' '.join(quoted(name) for name in names)}")
 
 
 def _others(changes: Sequence[Change]) -> str | None:

@@ -148,6 +148,9 @@ def _sharing(session: Session, apart: Distance | None, unreadable: int) -> None:
         screen.line()
         screen.fact("to push", _listed(apart.ahead, files if apart.large.count else ""))
         screen.fact("to pull", _listed(apart.behind, ""))
+        if apart.contact is not None or apart.asked:
+            together = not (apart.ahead or apart.behind or apart.large.count)
+            seen = f"nothing to push or to pull, {seen}" if together else seen
         screen.fact("remote", f"{visible(apart.there.name, 80)}, {seen}", style="dim")
     if unreadable:
         text = f"{plural(unreadable, 'thing')}; gitml doctor names what and why"

@@ -45,6 +45,8 @@ def sync(session: Session, *, remote: str | None, dry_run: bool, as_json: bool) 
     if not as_json:
         sharing.tell_pull(session, there, came, started)
     if came.runs.rewound:
+        if as_json:
+            session.screen.json(remote=there.name, pulled=sharing.pull_json(came), pushed=None)
         sharing.tell_rewound(session, there, came)
         raise click.exceptions.Exit(sharing.REFUSED)
     went = sharing.run_push(session, there, store, dry_run=False)

@@ -189,6 +189,11 @@ def _point(commit: str, time: int, metric: str, runs: Sequence[Run]) -> Point:
     return Point(commit, time, value, tuple(chosen), not clean)
 
 
+def typical(point: Point, metric: str) -> Run:
+    """Return the run that stands for its commit: the one nearest to what the commit counts as."""
+    return min(point.runs, key=lambda run: abs(run.metrics[metric].last - point.value))
+
+
 def trend_of(series: Series, threshold: float | None = None) -> Trend:
     """Return the levels of a series, and the changes of at least ``threshold``, a ratio.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitml.names import plural
-from gitml.query.regress import comparable, largest_first, series_of, trend_of
+from gitml.query.regress import comparable, largest_first, series_of, trend_of, typical
 from gitml.query.steps import FEWEST
 from gitml.site import report, urls
 from gitml.site.facts import moment
@@ -115,7 +115,7 @@ class _Lines:
 
     def line(self, change: Change) -> StepLine:
         series, good, bad = change.series, change.last_good, change.first_bad
-        runs = good.runs[-1], bad.runs[0]
+        runs = typical(good, series.metric), typical(bad, series.metric)
         host = self._gathered.hosts.get(runs[1].source.remote or "")
         keys = [self._gathered.keys[run.id] for run in runs]
         return StepLine(

@@ -139,6 +139,8 @@ def test_a_rewound_ledger_is_named_and_not_followed(clone, git, hub):
     assert "--accept-rewind" in answer.err
     assert names(bob) == ["new", "old"]
     assert "the ledger churn lost runs" in bob("sync", code=9).err
+    answer = json.loads(bob("sync", "--json", code=9).out)
+    assert ([*answer["pulled"]["rewound"]], answer["pushed"]) == (["churn"], None)
     bob("pull", "--accept-rewind")
     assert names(bob) == ["old"]
 

@@ -43,6 +43,7 @@ def test_what_is_ahead_and_behind_as_of_the_last_contact_and_when_asked(pair):
     ada("push")
     after = sharing(ada)
     assert after["contact"] is not None
+    assert "remote     origin, nothing to push or to pull, as of " in ada("status").out
     assert after["ahead"] == {
         "runs": [],
         "ledgers": [],

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from gitml.model import Metric, Run, Source
-from gitml.query.regress import largest_first, series_of, trend_of
+from gitml.query.regress import largest_first, series_of, trend_of, typical
 from gitml.store.commits import Commit, in_order, read_commits
 from gitml.store.git import open_repository
 from tests.query.regressing import make_commits
@@ -60,6 +60,13 @@ def test_a_commit_is_the_median_of_the_runs_that_count():
     assert (topic.branch, topic.goal) == ("topic", "max")
     (asked,) = series_of(runs, {}, metrics=["system/cpu"], goals={"system/cpu": "min"})
     assert (asked.metric, asked.goal) == ("system/cpu", "min")
+
+
+def test_the_run_that_stands_for_a_commit_is_the_one_nearest_to_the_median():
+    values = [0.95, 0.5, 0.52, 0.1, 0.51]
+    (series,) = series_of([run_of("a" * 40, value, n=n) for n, value in enumerate(values)], {})
+    (point,) = series.points
+    assert (point.value, typical(point, "auc").metrics["auc"].last) == (0.51, 0.51)
 
 
 def test_commits_are_in_the_order_of_their_dates_and_after_their_parents(repo, git):
