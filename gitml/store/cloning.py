@@ -9,9 +9,10 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitml.errors import InputError, RefusedError
+from gitml.errors import InputError, NotFoundError, RefusedError, StorageError
 from gitml.names import visible
 from gitml.store.git import start_git
+from gitml.store.hosts import said as host_name
 from gitml.store.hosts import transport_failure
 from gitml.store.talking import NEVER_ASK, end, watched
 
@@ -46,7 +47,9 @@ def cloned(
     """Clone what git clones and give the place; it becomes ``folder`` when the block ends well.
 
     Raises `RefusedError` if the folder has anything in it, `RemoteError` where the remote
-    cannot be spoken to. Whatever fails, within the block too, leaves nothing behind.
+    cannot be spoken to, `NotFoundError` for a branch that it does not have, and
+    `StorageError` where there is no place for the folder. Whatever fails, within the
+    block too, leaves nothing behind.
     """
     _check_new(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -84,5 +87,17 @@ def _clone(url: str, part: Path, options: list[str], progress: Progress | None) 
     except BaseException:
         end(process)
         raise
+    said = err.decode("utf-8", "replace")
+    if process.returncode and "Remote branch " in said and " not found in " in said:
+        name = visible(options[options.index("--branch") + 1], 80)
+        raise NotFoundError(
+            f"{host_name(url)} has no branch {name}",
+            hint=f"git ls-remote --heads {host_name(url)} lists them",
+        )
+    if process.returncode and "could not create " in said:
+        raise StorageError(
+            f"{visible(str(part.parent))} cannot be written to.",
+            hint="name another folder: gitml clone URL DIR",
+        )
     if process.returncode:
-        raise transport_failure(url, err.decode("utf-8", "replace"), process.returncode)
+        raise transport_failure(url, said, process.returncode)

@@ -79,9 +79,13 @@ def where(repository: Repository, remote: str | None) -> Where:
     if remote is None:
         found = registry_remote(repository)
         if found is None:
+            if not known:
+                raise UsageError(
+                    "There is no remote to share with.", hint="git remote add origin URL"
+                )
             raise UsageError(
-                "There is no remote to share with." if not known else "Which remote is meant?",
-                hint="git remote add origin URL" if not known else f"name one: {', '.join(known)}",
+                f"Which remote is meant: {visible(', '.join(known), 200)}?",
+                hint=f"name it, or for good: git config gitml.remote {visible(known[0], 80)}",
             )
         return Where(found, found, places.on_branches(repository, found))
     if remote in known:

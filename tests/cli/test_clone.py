@@ -102,6 +102,9 @@ def test_a_clone_that_fails_leaves_nothing_behind(hub, invoke, tmp_path, home, m
     answer = invoke("clone", tmp_path / "nowhere.git", "x", cwd=tmp_path)
     assert (answer.code, left()) == (9, before)
     assert "is not there" in answer.err
+    answer = invoke("clone", "-b", "nosuch", hub, "x", cwd=tmp_path)
+    assert (answer.code, left()) == (3, before)
+    assert " has no branch nosuch\n  hint: git ls-remote --heads " in answer.err
     program = home / "ssh"  # the host that goes away when the code is here and the runs are not
     program.write_text(f"#!/bin/sh\nmkdir {home}/once && shift && eval $1\n")
     program.chmod(0o755)

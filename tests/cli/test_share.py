@@ -172,13 +172,16 @@ def test_a_host_that_cannot_store_what_it_gets(clone, hub, git):
 
 
 @pytest.mark.parametrize("command", ["push", "pull", "sync"])
-def test_no_remote_a_wrong_one_and_one_that_is_away(invoke, repo, clone, command):
+def test_no_remote_a_wrong_one_and_one_that_is_away(invoke, repo, git, clone, command):
     make_run(repo, "one")
     answer = invoke(command, cwd=repo)
     assert (answer.code, answer.err) == (
         2,
         "error: There is no remote to share with.\n  hint: git remote add origin URL\n",
     )
+    for name in ("lab", "cloud"):
+        git(repo, "remote", "add", name, "../hub.git")
+    assert "git config gitml.remote lab" in invoke(command, cwd=repo).err
     ada = clone("ada")
     answer = ada(command, "orign", code=2)
     assert "There is no remote orign" in answer.err
