@@ -278,7 +278,7 @@ def _details(
     href = host.tag(tag) if host is not None and facts.published else None
     yield Pair(name="Tag", value=tag, href=href, mono=True)
     kind = site.gathered.registered.signatures.get(tag)
-    yield Pair(name="Signature", value=f"{kind}, not verified by this page" if kind else "none")
+    yield Pair(name="Signed", value=f"{kind}, not verified by this page" if kind else "no")
     if whole is not None and whole.run is not None and whole.run.experiment:
         yield Pair(name="Experiment", value=whole.run.experiment)
     if each.run is not None and each.run.environment.python:

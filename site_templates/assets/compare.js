@@ -110,10 +110,10 @@
     charts();
     await rest();
   }
-  function save() {
-    gitml.writeHash([['runs', picked.join(',')], ['x', view.x === 'step' ? '' : view.x], ['log', view.log ? 1 : ''], ['sm', view.smoothing || ''], ['all', view.only ? '' : 1]]);
+  function save(push) {
+    gitml.writeHash([['runs', picked.join(',')], ['x', view.x === 'step' ? '' : view.x], ['log', view.log ? 1 : ''], ['sm', view.smoothing || ''], ['all', view.only ? '' : 1]], push);
   }
-  function pick(keys) { picked = [...new Set(keys)].slice(0, MOST); save(); draw(); }
+  function pick(keys) { picked = [...new Set(keys)].slice(0, MOST); save(true); draw(); }
   function show() {
     $$('.seg button').forEach(button => button.setAttribute('aria-pressed', String(button.dataset.x === view.x)));
     $('#log').checked = view.log;
@@ -142,11 +142,11 @@
     event.target.toggleAttribute('aria-invalid', Boolean(text) && at < 0);
     if (at >= 0) { event.target.value = ''; pick([...picked, runs.keys[at]]); }
   });
-  const redraw = () => { show(); save(); again(); };
-  $$('.seg button').forEach(button => button.addEventListener('click', () => { view.x = button.dataset.x; redraw(); }));
-  $('#log').addEventListener('change', event => { view.log = event.target.checked; redraw(); });
+  const redraw = push => { show(); save(push); again(); };
+  $$('.seg button').forEach(button => button.addEventListener('click', () => { view.x = button.dataset.x; redraw(true); }));
+  $('#log').addEventListener('change', event => { view.log = event.target.checked; redraw(true); });
   $('#sm').addEventListener('input', event => { view.smoothing = Number(event.target.value); redraw(); });
-  $('#only').addEventListener('change', event => { view.only = event.target.checked; save(); metrics(); params(); rest(); });
+  $('#only').addEventListener('change', event => { view.only = event.target.checked; save(true); metrics(); params(); rest(); });
   gitml.painters.push(() => again());
   addEventListener('popstate', read);
   addEventListener('hashchange', read);

@@ -68,7 +68,7 @@
         field.setAttribute('aria-invalid', 'true');
       }
     } else field.value = '';
-    if (!quiet) save();
+    if (!quiet) save(true);
     if (other) await gitml.versus.show(own, other); else gitml.versus.clear();
     redraw();
   }
@@ -90,8 +90,8 @@
     $('#others').replaceChildren(...[...parent, ...listed].slice(0, 500).map(at => element('option', { value: names(at) }, experiments(at))));
   }
 
-  function save() {
-    gitml.writeHash([['x', view.x === 'step' ? '' : view.x], ['log', view.log ? 1 : ''], ['sm', view.smoothing || ''], ['with', view.other], ['only', view.only ? 1 : ''], ['m', view.find]]);
+  function save(push) {
+    gitml.writeHash([['x', view.x === 'step' ? '' : view.x], ['log', view.log ? 1 : ''], ['sm', view.smoothing || ''], ['with', view.other], ['only', view.only ? 1 : ''], ['m', view.find]], push);
   }
   // Charts of a name; groups that were folded open for what is found in them.
   function found() {
@@ -127,12 +127,12 @@
     else redraw();
   }
   if ($('#log')) {
-    $$('.seg button').forEach(button => button.addEventListener('click', () => { view.x = button.dataset.x; show(); save(); redraw(); }));
-    $('#log').addEventListener('change', event => { view.log = event.target.checked; save(); redraw(); });
+    $$('.seg button').forEach(button => button.addEventListener('click', () => { view.x = button.dataset.x; show(); save(true); redraw(); }));
+    $('#log').addEventListener('change', event => { view.log = event.target.checked; save(true); redraw(); });
     $('#sm').addEventListener('input', event => { view.smoothing = Number(event.target.value); show(); save(); redraw(); });
   }
   if ($('#find')) $('#find').addEventListener('input', event => { view.find = event.target.value; found(); save(); });
-  $('#only').addEventListener('change', event => { view.only = event.target.checked; save(); legend(); });
+  $('#only').addEventListener('change', event => { view.only = event.target.checked; save(true); legend(); });
   $$('[data-with]').forEach(button => button.addEventListener('click', () => overlay(view.other === button.dataset.with ? '' : button.dataset.with)));
   $('#with').addEventListener('focus', offer);
   $('#with').addEventListener('change', event => overlay(event.target.value.trim()));

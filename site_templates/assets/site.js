@@ -145,6 +145,10 @@ const gitml = (function () {
   const theme = $('#theme');
   if (theme) theme.addEventListener('click', toggle);
   ages(document);
+  // Paper does not grow older with the day: it has the recorded times.
+  let aged = [];
+  addEventListener('beforeprint', () => { aged = $$('time[title]').map(time => [time, time.textContent]); for (const [time] of aged) time.textContent = time.title; });
+  addEventListener('afterprint', () => { for (const [time, text] of aged) time.textContent = text; });
   const tab = $('.tabs [aria-current]');
   if (tab) tab.parentElement.scrollLeft = tab.offsetLeft - 60;
 

@@ -188,3 +188,29 @@ def test_runs_are_laid_over_each_other(world, make_site):
     )
     assert wrong == []
     assert told == [[2, 2], [4, 4]]
+
+
+BACK = """(async () => {
+  const told = () => [location.hash, document.querySelector('#log').checked];
+  document.querySelector('[data-x=time]').click();
+  document.querySelector('#log').click();
+  const seen = [told()];
+  for (let n = 0; n < 2; n++) {
+    history.back();
+    await new Promise(done => setTimeout(done, 200));
+    seen.push(told());
+  }
+  return seen;
+})()"""
+
+
+def test_the_way_back_is_by_what_was_chosen(world, make_site):
+    key = run_id_of("keen-otter-3")[:12]
+    run, compare = f"runs/{key}.html", f"compare.html#runs={key}"
+    wrong, told = browse(make_site(world).path, [run, compare], how="file", script=BACK)
+    assert wrong == []
+    both = f"runs={key}"
+    assert told == [
+        [["#x=time&log=1", True], ["#x=time", False], ["", False]],
+        [[f"#{both}&x=time&log=1", True], [f"#{both}&x=time", False], [f"#{both}", False]],
+    ]
