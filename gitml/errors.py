@@ -30,8 +30,10 @@ class GitmlError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
-        """Keep the sentence and the hint for whoever reports the failure."""
+        """Keep the sentence and the hint for whoever reports the failure, tracebacks too."""
         super().__init__(message)
+        if hint is not None:
+            self.add_note(f"hint: {hint}")
         self.message = message
         self.hint = hint
 

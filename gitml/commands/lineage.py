@@ -121,9 +121,12 @@ def _other(
         if found := data_key(facts, digest):
             return found
         raise no_data(ref)
+    near = error.hint if error.hint and "did you mean" in error.hint else None
     raise NotFoundError(
         f"Nothing is named {visible(ref, 80)}: no run, model, data or file.",
-        hint=error.hint or "gitml ls lists the runs, gitml models the models",
+        hint=near
+        or "gitml ls lists the runs, gitml models the models; "
+        "data that is not here goes by its digest, which gitml show tells",
     )
 
 

@@ -191,7 +191,8 @@ def _foot(session: Session, asked: _Asked) -> None:
 def _verdicts(session: Session, asked: _Asked, judged: Judgement, version: Version) -> None:
     from gitml.output.verdicts import draw_verdicts
 
-    draw_verdicts(session.screen, judged.verdicts)
+    if judged.verdicts:
+        draw_verdicts(session.screen, judged.verdicts)
     name = f"{visible(asked.model.name, 80)} {version.name}"
     answers = {
         "pass": f"{name} may enter {asked.stage}.",

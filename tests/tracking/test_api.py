@@ -7,6 +7,7 @@ import datetime as dt
 import math
 import pathlib
 import time
+import traceback
 
 import numpy as np
 import pytest
@@ -564,3 +565,11 @@ class TestLoading:
         with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
             gitml.nonsense  # noqa: B018 - the access is the test
         assert (pathlib.Path(gitml.__file__).parent / "py.typed").exists()
+
+
+def test_the_hint_of_a_failure_is_in_its_traceback():
+    with pytest.raises(gitml.GitmlError) as caught:
+        gitml.get_run("nosuch")
+    lines = "".join(traceback.format_exception(caught.value)).splitlines()
+    assert lines[-2].startswith("gitml.errors.NotFoundError: no run is named nosuch")
+    assert lines[-1] == f"hint: {caught.value.hint}"
