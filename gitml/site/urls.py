@@ -7,6 +7,8 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from gitml.names import SITE_MANIFEST
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -24,7 +26,7 @@ ACTIVITY = "activity.html"
 RUNS_JSON = "data/runs.json"
 RUNS_JS = "data/runs.js"
 RUNS_CSV = "data/runs.csv"
-MANIFEST = "gitml-manifest.json"
+MANIFEST = SITE_MANIFEST
 BUILDING = ".gitml-build"
 """A folder that is there while a build writes."""
 NO_JEKYLL = ".nojekyll"

@@ -73,6 +73,7 @@ def snapshot(
             changes.append((rest.split(" ", 9)[5], rest.split(" ", 9)[9]))
         elif kind == "?":
             untracked.append(rest)
+    untracked = _without_reports(untracked, left_out)
     changes += _take_along(repository, untracked, file_limit, (*SECRETS, *exclude), left_out)
     return {
         "commit": commit,
@@ -83,6 +84,14 @@ def snapshot(
         "base": commit,
         "files": _hash(repository, changes),
     }
+
+
+def _without_reports(untracked: list[str], left_out: list[str]) -> list[str]:
+    """Return the files that are in no folder of ``gitml site build``: it is made of runs."""
+    end = f"/{names.SITE_MANIFEST}"
+    folders = tuple(path.removesuffix(end[1:]) for path in untracked if path.endswith(end))
+    left_out += [f"{folder}: a report of gitml" for folder in folders]
+    return [path for path in untracked if not path.startswith(folders)]
 
 
 def _take_along(

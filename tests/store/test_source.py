@@ -197,6 +197,20 @@ def test_limits(repo):
     assert found["left_out"] == ["5003 untracked files: more than 5000"]
 
 
+def test_a_report_beside_the_code_is_none_of_it(repo):
+    for name in (
+        "public/gitml-manifest.json",
+        "public/runs/a.html",
+        "public.py",
+        "site/index.html",
+    ):
+        (repo / name).parent.mkdir(exist_ok=True, parents=True)
+        (repo / name).write_text("text")
+    found = snapshot(open_repository(repo))
+    assert [path for _, _, path in found["files"]] == ["public.py", "site/index.html"]
+    assert found["left_out"] == ["public/: a report of gitml"]
+
+
 @pytest.mark.skipif(shutil.which("git-lfs") is None, reason="needs git-lfs")
 def test_large_files_of_git_lfs_are_pointers(repo, git, monkeypatch):
     git(repo, "lfs", "install", "--local", "--skip-smudge")
