@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitml.commands.options import command, csv_option, json_option, one_format
+from gitml.errors import InputError
 
 if TYPE_CHECKING:
     from gitml.commands.options import Session
@@ -30,12 +31,19 @@ def sql(session: Session, *, query: str, as_json: bool, as_csv: bool) -> None:
     attributes), metrics (run_id, run, experiment, name, last, step, min, max, count,
     goal), params, tags (run_id, run, experiment, name, value), inputs and artifacts.
     """
+    from gitml.query.tokens import EXAMPLE
+
     form = one_format(as_json=as_json, as_csv=as_csv)
     if query == "-":
         query = sys.stdin.read()
     screen = session.screen
     with session.index() as index:
-        heads, rows = index.sql(query)
+        try:
+            heads, rows = index.sql(query)
+        except InputError as error:
+            if error.hint == EXAMPLE:  # which is one for --where
+                error.hint = "gitml sql --help names the tables, and has examples"
+            raise
         if form == "json":
             screen.json(columns=heads, rows=(dict(zip(heads, row, strict=True)) for row in rows))
         elif form == "csv":

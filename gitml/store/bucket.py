@@ -109,7 +109,7 @@ class Folder:
         if not self.root.is_dir():
             raise RemoteError(
                 f"There is no folder {visible(str(self.root))}",
-                hint="mount it, or make it: mkdir -p; artifacts.remote names it",
+                hint="mount it, or make it, or name another place in artifacts.remote",
             )
         return self.root / key
 
