@@ -73,8 +73,9 @@ def _edits(session: Session, run: Run, form: str | None) -> None:
         heads = (
             ["WHEN", "WHO", "WHAT", "VALUE"] if screen.terminal else ["at", "by", "key", "value"]
         )
+        least = {"WHO": 8, "WHAT": 14, "VALUE": 10}
         columns = [
-            Column(head, rank=head == "WHO", widest=72, narrowest=24 if head == "VALUE" else 99)
+            Column(head, rank=head == "WHO", widest=72, narrowest=least.get(head, 99))
             for head in heads
         ]
         screen.table(columns, _lines(screen, edits))
