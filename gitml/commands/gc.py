@@ -108,7 +108,7 @@ def _tell(session: Session, report: GcReport, freed: Freed, *, dry_run: bool) ->
     if freed.removed:
         amount = size(sum(freed.removed.values()))
         many = plural(len(freed.removed), "large file")
-        said.append(f"{many} that {visible(freed.place or '', 80)} has ({amount})")
+        said.append(f"{many} that {visible(freed.place or '', 200)} has ({amount})")
     if not said:
         session.screen.line("Nothing to remove.")
     elif dry_run:

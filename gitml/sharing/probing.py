@@ -226,7 +226,7 @@ def _large(found: _Probe, commit: str) -> Iterator[Finding]:
     """Ask for a content that nobody has: a host with git-lfs answers so."""
     bucket = artifacts_remote(found.repository)
     if bucket is not None:
-        said = f"not needed: large files go to {visible(bucket, 100)}"
+        said = f"not needed: large files go to {visible(bucket, 200)}"
         yield Finding(check="git-lfs", level=OK, sentence=said)
         yield _bucket(bucket)
         return

@@ -154,7 +154,7 @@ def _md5_of_parts(file: Path) -> str:
 def _filesystem(address: str) -> Any:
     scheme = address.partition("://")[0]
     package, wanted = PACKAGES[scheme]
-    name = visible(strip_credentials(address), 80)
+    name = visible(strip_credentials(address), 200)
     missing = [p for p in ("fsspec", package) if importlib.util.find_spec(p) is None]
     if missing:
         raise UsageError(

@@ -73,7 +73,7 @@ class AtomicError(RemoteError):
 
 def said(remote: str) -> str:
     """Return how messages call a remote: its name, or its URL without what is secret."""
-    return visible(strip_credentials(remote), 80)
+    return visible(strip_credentials(remote), 200)
 
 
 def transport_failure(remote: str, err: str, code: int) -> GitmlError:
