@@ -202,7 +202,7 @@ def test_what_under_refs_is_refused(what):
 
 @pytest.mark.parametrize("what", [w for w in REFUSED if "anchor" not in w])
 def test_what_by_hand_is_refused(what):
-    with pytest.raises(InputError, match=r"^params.yaml is not YAML that can be read: .*\.$"):
+    with pytest.raises(InputError, match=r"(?m)^params.yaml is not YAML that can be read: .*\.$"):
         load_user_yaml(REFUSED[what], "params.yaml")
 
 

@@ -106,7 +106,7 @@ WRONG = [
 @pytest.mark.parametrize("line", WRONG[1:], ids=lambda line: line[:80])
 def test_a_line_that_is_no_edit_is_named(line):
     good = dump_edit(Edit(at=1, id="a" * 16, by="A", key="note", json="1"))
-    with pytest.raises(DamagedError, match=r"^edits.jsonl cannot be read: .*, line 2\.$"):
+    with pytest.raises(DamagedError, match=r"(?m)^edits.jsonl cannot be read: .*, line 2\.$"):
         load_edits(f"{good}\n{line}\n".encode(), "edits.jsonl")
 
 

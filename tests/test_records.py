@@ -186,7 +186,7 @@ WRONG = {
 @pytest.mark.parametrize("what", WRONG)
 def test_what_a_run_cannot_be_is_damage(what):
     document = {k: v for k, v in {**HEAD, **WRONG[what]}.items() if v is not None}
-    with pytest.raises(DamagedError, match=r"^the run 0 cannot be read: .*\.$"):
+    with pytest.raises(DamagedError, match=r"(?m)^the run 0 cannot be read: .*\.$"):
         load_run({"run.yaml": dump(document)}, "the run 0")
 
 

@@ -328,7 +328,7 @@ def test_a_listing_shows_what_went_without_a_trace(clones, git, bare_repo):
     "text", ["", "[]", '{"kind": "gitml audit"}', '{"schema": 1, "kind": "gitml audit", "tags": 1}']
 )
 def test_what_is_no_listing_is_refused(text):
-    with pytest.raises(InputError, match=r"^audit\.json .*\.$"):
+    with pytest.raises(InputError, match=r"(?m)^audit\.json .*\.$"):
         load_listing(text, "audit.json")
 
 

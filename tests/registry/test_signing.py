@@ -138,7 +138,7 @@ def test_what_cannot_be_signed_is_said_and_nothing_is_written(git, repo, open_at
         git(repo, "config", key, value)
     before = git(repo, "count-objects", "-v")
     repository = open_at(repo)
-    with pytest.raises(InputError, match=r"git could not sign the tag: .*\.$") as failure:
+    with pytest.raises(InputError, match=r"(?m)git could not sign the tag: .*\.$") as failure:
         write_tag(repository, draft(repository), Sign())
     assert said in failure.value.message
     assert failure.value.hint

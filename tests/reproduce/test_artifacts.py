@@ -95,7 +95,7 @@ def test_files_and_folders_are_named(run, paths, expected):
 
 
 def test_a_name_that_is_none_has_a_hint(run):
-    with pytest.raises(NotFoundError, match=r"files has no artifact plot\.tx$") as caught:
+    with pytest.raises(NotFoundError, match=r"(?m)files has no artifact plot\.tx$") as caught:
         artifacts.select(run, ["plot.tx"])
     assert caught.value.hint.startswith("did you mean plot.txt")
     with pytest.raises(NotFoundError) as caught:

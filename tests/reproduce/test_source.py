@@ -298,11 +298,11 @@ def test_what_is_no_tree_is_not_taken_for_one(repo, store, git):
     assert (
         source.tree_of(store, a_run(commit=head)) == git(repo, "rev-parse", "HEAD^{tree}").strip()
     )
-    with pytest.raises(NotFoundError, match=r"no source tree\.$"):
+    with pytest.raises(NotFoundError, match=r"(?m)no source tree\.$"):
         source.tree_of(store, a_run())
-    with pytest.raises(NotFoundError, match=r"no source tree \(not a repository\)\.$"):
+    with pytest.raises(NotFoundError, match=r"(?m)no source tree \(not a repository\)\.$"):
         source.tree_of(store, a_run(left_out=("all: not a repository",)))
-    with pytest.raises(NotFoundError, match=r"no source tree\.$"):
+    with pytest.raises(NotFoundError, match=r"(?m)no source tree\.$"):
         source.tree_of(store, a_run(commit=head, dirty=True))
     for wrong in ("HEAD", "-x", "HEAD:train.py", "a" * 39, f"{head}\n"):
         with pytest.raises(DamagedError, match="not a tree of this repository"):

@@ -313,7 +313,7 @@ def test_any_history_ends_without_a_loss(tmp_path):
     run_state_machine_as_test(
         History,
         settings=settings(
-            max_examples=2000 if EXPLORES else 8,
+            max_examples=2000 if EXPLORES else 5,
             stateful_step_count=60 if EXPLORES else 30,
             suppress_health_check=[*HealthCheck],
             phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking takes many minutes

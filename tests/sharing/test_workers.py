@@ -13,7 +13,7 @@ from tests.sharing.serving import smart_http
 
 WORKERS = 20
 # GITML_TEST_WORKER_RUNS=50 takes two minutes on two cores; more of the same.
-RUNS = int(os.environ.get("GITML_TEST_WORKER_RUNS", "15"))
+RUNS = int(os.environ.get("GITML_TEST_WORKER_RUNS", "6"))
 
 TRAIN = """\
 import sys

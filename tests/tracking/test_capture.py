@@ -285,7 +285,7 @@ def test_a_process_that_forgets_starts_anew(monkeypatch):
 
 def test_a_clock_that_is_no_time_is_refused(monkeypatch):
     monkeypatch.setenv("GITML_TEST_CLOCK", "noon\x1b")
-    with pytest.raises(InputError, match=r"GITML_TEST_CLOCK is noon\\x1b, which is no time\.$"):
+    with pytest.raises(InputError, match=r"(?m)GITML_TEST_CLOCK is noon\\x1b, which is no time\.$"):
         capture.now_ms()
 
 

@@ -171,7 +171,7 @@ def test_a_link_out_of_the_folder_is_refused(data, tmp_path):
     (tmp_path / "data2").mkdir()
     for target in (tmp_path / "data2", "/etc/passwd"):
         (data / "out").symlink_to(target)
-        with pytest.raises(InputError, match=r"out is a link that leads out of the folder\.$") as e:
+        with pytest.raises(InputError, match=r"(?m)is a link that leads out of the folder\.$") as e:
             describe_input(data, root=None)
         assert str(Path(target).resolve()) in e.value.hint
         (data / "out").unlink()
@@ -188,7 +188,7 @@ def test_two_links_in_a_circle_are_refused(data):
     (data / "x").mkdir()
     (data / "x" / "l").symlink_to("../b")
     (data / "b" / "m").symlink_to("../x")
-    with pytest.raises(InputError, match=r"is a link to a folder it is in\.$"):
+    with pytest.raises(InputError, match=r"(?m)is a link to a folder it is in\.$"):
         describe_input(data, root=None)
 
 
@@ -223,7 +223,7 @@ def test_folders_may_be_deeper_than_calls(data):
 def test_a_pipe_or_a_socket_is_refused_at_once(data):
     os.mkfifo(data / "pipe")
     for path in (data / "pipe", data, data / "p*"):
-        with pytest.raises(InputError, match=r"pipe is not a regular file\.$"):
+        with pytest.raises(InputError, match=r"(?m)pipe is not a regular file\.$"):
             describe_input(path, root=None)
     assert describe_input(data / "a*", root=None).files == 1
     (data / "pipe").unlink()
@@ -280,7 +280,7 @@ def test_a_failing_disk_is_reported(data, monkeypatch):
 
     (data / "x.csv").write_text("a\n1\n", encoding="utf-8")
     monkeypatch.setattr(rows, "shape", fail)
-    with pytest.raises(InputError, match=r"x\.csv cannot be read: input/output error\.$"):
+    with pytest.raises(InputError, match=r"(?m)x\.csv cannot be read: input/output error\.$"):
         describe_input(data / "x.csv", root=None)
 
 
@@ -305,7 +305,7 @@ def test_a_glob(data, pattern, names):
     (data / ".h").write_bytes(b"h")
     everything = {**TWO, "c.txt": b"three", ".h": b"h"}
     if not names:
-        with pytest.raises(NotFoundError, match=r"matches no file\.$"):
+        with pytest.raises(NotFoundError, match=r"(?m)matches no file\.$"):
             describe_input(data / pattern, root=data)
         return
     found = describe_input(data / pattern, root=data)
@@ -364,7 +364,7 @@ def test_names_are_checked(data):
         with pytest.raises(InputError):
             describe_input(data, root=None, **options)
     (data / "evil\u202ename").write_bytes(b"x")
-    with pytest.raises(InputError, match=r"control or bidirectional character: evil\\u202ename$"):
+    with pytest.raises(InputError, match=r"(?m)bidirectional character: evil\\u202ename$"):
         describe_input(data / "evil\u202ename", root=None)
     with pytest.raises(InputError, match="cannot be empty"):
         describe_input("", root=None)
@@ -379,7 +379,7 @@ def test_odd_names_in_a_folder(data):
     assert describe_input(data, root=None).digest == f"sha256:{sha(raw)}"
     assert describe_input(data / os.fsdecode(b"caf\xe9"), root=data).uri == "caf\ufffd"
     (data / "two\nlines").write_bytes(b"x")
-    with pytest.raises(InputError, match=r"two\\nlines has a line break in its name\.$"):
+    with pytest.raises(InputError, match=r"(?m)two\\nlines has a line break in its name\.$"):
         describe_input(data, root=None)
 
 
