@@ -52,7 +52,7 @@ def test_stages_of_foreign_tags(benchmark, registry, tmp_path, git):
 
 @pytest.mark.skipif(not GTO, reason="GITML_GTO_PYTHON names no Python with GTO")
 def test_stages_against_gto(benchmark, registry):
-    assert ratio(benchmark, gitml("stages"), [GTO, "-c", SHOW], registry, rounds=3) < 0.3
+    assert ratio(benchmark, gitml("stages"), [GTO, "-c", SHOW], registry, rounds=3) < 0.2
 
 
 def test_reading(benchmark, registry):
