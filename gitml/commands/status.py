@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitml.commands.options import HOW_TO_BEGIN, command, json_option
-from gitml.names import plural, visible
+from gitml.names import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -151,7 +151,7 @@ def _sharing(session: Session, apart: Distance | None, unreadable: int) -> None:
         if apart.contact is not None or apart.asked:
             together = not (apart.ahead or apart.behind or apart.large.count)
             seen = f"nothing to push or to pull, {seen}" if together else seen
-        screen.fact("remote", f"{visible(apart.there.name, 80)}, {seen}", style="dim")
+        screen.fact("remote", f"{apart.there.said}, {seen}", style="dim")
     if unreadable:
         text = f"{plural(unreadable, 'thing')}; gitml doctor names what and why"
         screen.fact("unreadable", text, style="bad")

@@ -102,7 +102,7 @@ def _push(
     for ref, reason in done.refused.items():
         if not hot or ref == run_ref(run.id) or ref == source_ref(run.source.tree or ""):
             raise RemoteError(
-                f"{visible(there.name, 80)} refuses {visible(ref, 120)}: {visible(reason, 200)}.",
+                f"{there.said} refuses {visible(ref, 120)}: {visible(reason, 200)}.",
                 hint=what_then([reason]),
             )
 
