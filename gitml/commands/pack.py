@@ -96,7 +96,8 @@ def _answer(report: PackReport) -> dict[str, object]:
 def _tell(session: Session, report: PackReport) -> None:
     screen = session.screen
     for run in report.recovered.values():
-        screen.line(f"{visible(run.name)}: its program died; written as {run.status}")
+        why = "its program died" if run.status == "killed" else "it had ended"
+        screen.line(f"{visible(run.name)}: {why}; written as {run.status}")
     for run in report.ended.values():
         screen.line(f"{visible(run.name)}: silent for too long; written as killed")
     for name, ids in report.seal.sealed.items():

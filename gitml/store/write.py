@@ -44,8 +44,11 @@ TRIES = 12
 T = TypeVar("T")
 FIRST = frozenset({"name", "experiment", "status", "created"})
 """The facts without which there is no run."""
-PATIENCE = 50
-"""How often our own closed log, that somebody else is looking at, is tried again."""
+PATIENCE = 500
+"""How often our own closed log, that somebody else is looking at, is tried again.
+
+Five seconds: on a busy machine who looks may have no turn for a while.
+"""
 ENDED = frozenset({"finished", "failed", "killed"})
 
 

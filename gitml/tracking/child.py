@@ -44,6 +44,8 @@ class Child:
     process: subprocess.Popen[bytes] | None = None
     received: list[int] = field(default_factory=list)
     """The signals that this process got meanwhile."""
+    early: list[int] = field(default_factory=list)
+    """Those of them that came while the process was being made."""
 
     def start(self, words: Sequence[str], environment: Mapping[str, str]) -> None:
         """Start the command; raise a failure whose exit code is 126 or 127 if it cannot be."""
@@ -51,8 +53,8 @@ class Child:
             self.process = subprocess.Popen([*words], env=dict(environment))
         except OSError as error:
             raise _not_started(words[0], error) from None
-        for number in self.received:  # it came while the process was being made
-            self._pass_on(number)
+        while self.early:
+            self._pass_on(self.early.pop(0))
 
     def wait(self) -> int:
         """Wait for its end and return its exit code, 128 and the signal's number if killed."""
@@ -74,10 +76,14 @@ class Child:
     def handle(self, number: int, _: FrameType | None) -> None:
         """Note a signal and pass it on, unless the terminal has sent it to both."""
         self.received.append(number)
-        self._pass_on(number)
+        if self.process is None:
+            self.early.append(number)
+        else:
+            self._pass_on(number)
 
     def _pass_on(self, number: int) -> None:
-        if self.process is None or (number in _OF_TERMINALS and _in_foreground()):
+        assert self.process is not None
+        if number in _OF_TERMINALS and _in_foreground():
             return
         with contextlib.suppress(OSError):
             self.process.send_signal(number)

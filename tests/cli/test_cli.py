@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import os
 import re
@@ -9,6 +10,8 @@ import shlex
 import signal
 import subprocess
 import sys
+import termios
+import time
 from importlib import import_module
 from pathlib import Path
 
@@ -298,6 +301,7 @@ def test_a_pipe_that_is_not_stdout_is_no_silence(broken, invoke):
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are sent otherwise there")
 def test_interrupted(repo):
+    """It is interrupted while it waits for the rest of a query: it has taken the first of it."""
     process = subprocess.Popen(
         [sys.executable, "-m", "gitml", "sql", "-"],
         cwd=repo,
@@ -306,22 +310,21 @@ def test_interrupted(repo):
         stderr=subprocess.PIPE,
         text=True,
     )
-    wait_until_reading(process.pid)
+    process.stdin.write("select 1")
+    process.stdin.flush()
+    wait_until_taken(process.stdin)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=120)
     assert (process.returncode, out, err) == (130, "", "Interrupted.\n")
 
 
-def wait_until_reading(pid):
-    """Wait until a process waits for its stdin."""
-    import time
-
-    for _ in range(500):
-        call = Path(f"/proc/{pid}/wchan")
-        if not call.exists() or "pipe" in call.read_text(encoding="utf-8"):
-            break
-        time.sleep(0.02)
-    time.sleep(0.2)
+def wait_until_taken(pipe):
+    """Wait until a process has read all that was written to it."""
+    left = bytearray(4)
+    end = time.monotonic() + 120
+    while not fcntl.ioctl(pipe, termios.FIONREAD, left) and any(left):
+        assert time.monotonic() < end, "it does not read"
+        time.sleep(0.01)
 
 
 def test_reader_that_is_gone_is_no_failure():

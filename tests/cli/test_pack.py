@@ -145,7 +145,7 @@ def test_sealing_in_the_background_past_the_limit(repo, git):
     (repo / ".gitml" / "config.yaml").write_text("pack: {limit: 3}\n")
     for name in ("a", "b", "c"):
         write(repo, name)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while git(repo, "for-each-ref", "refs/gitml/runs") and time.monotonic() < deadline:
         time.sleep(0.05)
     assert git(repo, "for-each-ref", "--format=%(refname)", "refs/gitml/runs") == ""

@@ -233,7 +233,7 @@ def test_nobody_is_asked_for_a_password(filled, ada, git, gitml_cli, tmp_path):
     )
     ssh.chmod(0o755)
     git(ada, "remote", "set-url", "origin", "ssh://git@host.invalid/models.git")
-    answer = gitml_cli(*PROMOTE, cwd=ada, env={"GIT_SSH": str(ssh)}, timeout=30)
+    answer = gitml_cli(*PROMOTE, cwd=ada, env={"GIT_SSH": str(ssh)}, timeout=120)
     assert answer.code == 9
     assert "origin does not let you in" in answer.err
     assert "git fetch origin" in answer.err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -43,10 +44,15 @@ $HTTP["url"] =~ "^/private/" {{
 
 
 def free_port() -> int:
-    """Return a port of loopback that nobody listened on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Return a port of loopback that nobody listened on just now.
+
+    It is none of those that systems hand out, which the other tests get meanwhile.
+    """
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @contextlib.contextmanager
@@ -54,7 +60,7 @@ def listening(command, port, **options):
     """Run a server until the block ends; it is entered when the port answers."""
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, **options) as server:
         try:
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 120
             while True:
                 assert server.poll() is None, f"{command[0]} ended with {server.returncode}"
                 with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):

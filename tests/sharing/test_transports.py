@@ -123,7 +123,7 @@ def test_a_password_that_nobody_gives_is_not_waited_for(hosts, hub, clone, home,
     for env in ({}, {"GIT_ASKPASS": None, "SSH_ASKPASS": str(askpass), "DISPLAY": ":99"}):
         start = time.monotonic()
         answer = gitml("push", hosts[1]["password"] + hub, code=9, env=env)
-        assert time.monotonic() - start < 10
+        assert time.monotonic() - start < 60  # and not 600
         assert "Traceback" not in answer.err
         assert "hint:" in answer.err
     assert not (gitml.path / "asked").exists()
@@ -164,9 +164,8 @@ def test_a_remote_that_is_not_there(hosts, hub, clone):
     gitml = clone("ada", hosts[1]["path"] + hub)
     make_runs(gitml.path, {"name": "one"})
     nobody = socket.socket()
-    nobody.bind(("127.0.0.1", 0))
+    nobody.bind(("127.0.0.1", 0))  # nobody listens there, and nobody else can
     port = nobody.getsockname()[1]
-    nobody.close()
     for address in (
         f"http://127.0.0.1:{port}/hub.git",
         f"git://127.0.0.1:{port}/hub.git",
@@ -180,6 +179,7 @@ def test_a_remote_that_is_not_there(hosts, hub, clone):
             assert answer.err.count("\n") <= 3, answer.err
             assert "hint:" in answer.err
             assert "Traceback" not in answer.err
+    nobody.close()
     assert list(runs_of(gitml)) == ["one"]
 
 
@@ -208,6 +208,6 @@ def test_what_is_not_a_git_host_is_told(hosts, hub, clone):
         stop.set()
         with contextlib.suppress(OSError):
             socket.create_connection(server.getsockname(), 1).close()
-        thread.join(10)
+        thread.join(60)
     assert "hint:" in said.err
     assert "Traceback" not in said.err

@@ -22,7 +22,7 @@ def run_script(path, script):
         cwd=path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")

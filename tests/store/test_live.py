@@ -11,7 +11,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -177,18 +176,25 @@ def test_a_living_log_cannot_be_taken_and_a_closed_one_once(log, tmp_path):
     assert [w.alive for w in live.writers(tmp_path, ID, HERE, NOW)] == [False, False]
 
 
-def test_patience_outlasts_a_look(log):
+def test_patience_outlasts_a_look(log, monkeypatch):
     left = log.rotate()
     looking = os.open(left, os.O_RDONLY)
     fcntl.flock(looking, fcntl.LOCK_EX)
-    timer = threading.Timer(0.1, os.close, [looking])
-    timer.start()
+    pauses = []
+
+    def pause(seconds):
+        pauses.append(seconds)
+        if len(pauses) == 10:
+            os.close(looking)
+
+    monkeypatch.setattr(live, "sleep", pause)
     assert not take(left)
-    assert take(left, patience=100)
-    timer.join()
-    started = time.monotonic()
-    assert not take(log.path, patience=5)
-    assert time.monotonic() - started < 2
+    assert not take(left, patience=9)
+    assert pauses == [0.01] * 9
+    assert take(left, patience=9)
+    assert pauses == [0.01] * 10
+    assert not take(log.path, patience=9)
+    assert len(pauses) == 10, "what this process goes on writing is not waited for"
 
 
 def test_a_log_taken_away_meanwhile_is_none(log, tmp_path):

@@ -77,7 +77,9 @@ def test_many_processes_one_repository(repo, git):
     seals = reads = 0
     while any(process.poll() is None for process in processes):
         report = pack(store, here=who(), committer=AUTHOR, now=capture.now_ms())
-        assert not report.recovered, "a living writer was taken for dead"
+        # One that has closed its log, and has had no turn yet to write it, is written for it.
+        known = {run.status for run in report.recovered.values()}
+        assert known <= {"finished"}, "a living writer was taken for dead"
         assert not report.seal.unreadable
         seals += bool(report.seal.sealed)
         with open_index(store, now=capture.now_ms()) as index:

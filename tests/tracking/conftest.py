@@ -40,7 +40,7 @@ def program(here):
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=300,
         )
         return done.returncode, done.stdout, done.stderr
 

@@ -119,7 +119,7 @@ def test_a_program_that_does_not_end_its_runs(hub, repo, git, ending):
     ids = set(process.stdout.readline().split())
     if ending == "terminated":
         process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
     assert there(git, hub) == ids
     assert len(ids) == 2
 
@@ -157,7 +157,7 @@ def test_a_remote_that_is_none_is_told_of_before_anything_is_recorded(hub, repo)
 
 def test_a_remote_that_hangs_is_given_up(repo, git, tmp_path):
     program = tmp_path / "ssh"
-    program.write_text("#!/bin/sh\nsleep 30\n")
+    program.write_text("#!/bin/sh\nsleep 600\n")
     program.chmod(0o755)
     git(repo, "config", "core.sshCommand", str(program))
     git(repo, "config", "ssh.variant", "simple")

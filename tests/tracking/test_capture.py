@@ -110,6 +110,7 @@ class TestNvidiaSmi:
             program(tmp_path, f"#!/bin/sh\n{body}\n", "nvidia-smi")
             monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/usr/bin:/bin")
             monkeypatch.setattr(capture, "_PROC", tmp_path)
+            monkeypatch.setattr(capture, "_NVIDIA_SMI_SECONDS", 60.0)  # it may have to wait
 
         return write
 
@@ -123,11 +124,11 @@ class TestNvidiaSmi:
         assert capture.environment().gpu is None
 
     def test_that_hangs_is_left_alone(self, smi, monkeypatch):
+        smi("exec sleep 600")
         monkeypatch.setattr(capture, "_NVIDIA_SMI_SECONDS", 0.1)
-        smi("exec sleep 20")
         start = time.monotonic()
         assert capture.environment().gpu is None
-        assert time.monotonic() - start < 5
+        assert time.monotonic() - start < 60
 
 
 def test_variables_only_from_the_list(monkeypatch):
@@ -235,7 +236,8 @@ def test_the_author_without_git_is_the_user(monkeypatch):
 
 
 def test_the_clock_is_the_time():
-    assert abs(capture.now_ms() - time.time() * 1000) < 1000
+    before = time.time_ns() // 1_000_000
+    assert before <= capture.now_ms() <= time.time_ns() // 1_000_000
 
 
 def test_ids_are_random_version_4_uuids():

@@ -127,6 +127,6 @@ def test_no_secret_is_left_in_an_argument(form, secret):
     ],
 )
 def test_an_odd_argument_takes_no_time(text):
-    start = time.perf_counter()
+    start = time.thread_time()
     redact.mask(text)
-    assert time.perf_counter() - start < 1
+    assert time.thread_time() - start < 1

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from gitml.errors import InputError
+from gitml.tracking import sampling
 from gitml.tracking.sampling import Sampler
 
 psutil = pytest.importorskip("psutil")
@@ -21,6 +22,7 @@ psutil = pytest.importorskip("psutil")
 @pytest.fixture(autouse=True)
 def _no_gpu(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/usr/bin:/bin")
+    monkeypatch.setattr(sampling, "_NVIDIA_SMI_SECONDS", 60.0)  # its stand-in may have to wait
 
 
 def collected():
@@ -28,7 +30,7 @@ def collected():
     return points, lambda name, value: points.append((name, value))
 
 
-def until(condition, seconds=5.0):
+def until(condition, seconds=60.0):
     end = time.monotonic() + seconds
     while not condition() and time.monotonic() < end:
         time.sleep(0.005)
