@@ -25,6 +25,19 @@ fail() {
   exit 1
 }
 
+# as_text COMMAND...: what it prints is text for people. Names and reasons are of whoever
+# may push, and a runner obeys lines with ::add-mask:: or ##[set-output …] in them. Both
+# streams become one: a line of another stream could be read before or after.
+# https://docs.github.com/actions/reference/workflow-commands-for-github-actions
+as_text() {
+  local end code=0
+  end=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+  printf '::stop-commands::%s\n' "$end"
+  "$@" 2>&1 || code=$?
+  printf '\n::%s::\n' "$end"
+  return "$code"
+}
+
 # setting KEY VALUE: configuration of git for this step alone; nothing is written.
 setting() {
   local n=${GIT_CONFIG_COUNT:-0}

@@ -43,6 +43,11 @@ def seed(tmp_path_factory, git):
         text = path.read_text()
         path.write_text(text.replace("default: gitml==", 'default: "" # gitml=='))
         assert path.read_text() != text
+    # The step that is theirs to write: it shows what it was given.
+    workflow = host.clone / ".github" / "workflows" / "gitml-apply.yml"
+    text = workflow.read_text()
+    workflow.write_text(text.replace("are in model/.\"\n", "are in model/.\"\n            cat model/*\n"))
+    assert workflow.read_text() != text
     (host.clone / ".gitml").mkdir()
     (host.clone / ".gitml" / "policy.yaml").write_text(POLICY)
     (host.clone / "train.py").write_text("print('trained')\n")

@@ -158,13 +158,23 @@ def test_what_the_scripts_call_is_there(gitlab):
     texts = [step["run"] for path in actions(ROOT) for step in steps(read(path))]
     jobs = yaml.load((gitlab / ".gitlab" / "gitml.yml").read_text("utf-8"), yaml.BaseLoader)  # noqa: S506
     texts += [line for job in jobs.values() for line in job.get("script", [])]
-    lines = re.findall(r"^ *(gitml (?!--)[^\n|]*)", "\n".join(texts), re.MULTILINE)
+    lines = re.findall(r"^ *(?:as_text )?(gitml (?!--)[^\n|]*)", "\n".join(texts), re.MULTILINE)
     assert {line.split()[1] for line in lines} == {"review", "apply", "model", "site"}
     for line in lines:
         words = [word for word in shlex.split(line)[1:] if word not in {";", "||"}]
         command = find(words)
         known = {option for param in command.params for option in param.opts}
         assert {w for w in words if re.match(r"--[a-z]", w)} <= known, line
+
+
+def test_what_is_printed_is_no_command_to_the_runner():
+    """What may hold foreign names is printed through ``as_text``, or into a file."""
+    texts = [step["run"] for path in actions(ROOT) for step in steps(read(path))]
+    printing = [line.strip() for line in "\n".join(texts).splitlines()]
+    printing = [line for line in printing if re.search(r"\b(gitml|cat|echo) ", line)]
+    free = [line for line in printing if "as_text " not in line]
+    assert [line for line in free if not re.search(r">\s*\S|install_gitml|\$\(cat", line)] == []
+    assert len(printing) - len(free) == 4
 
 
 def find(words):

@@ -69,6 +69,23 @@ def test_an_old_python_is_named(bash, tmp_path):
     assert ran.stdout == "::error::gitml needs Python 3.11 or later on the runner.\n"
 
 
+def test_a_name_is_no_command_to_the_runner(bash):
+    """As GitHub's runner does, obey ``::name::`` at the start and ``##[name]`` anywhere."""
+    said = "said() { printf 'pass ##[add-mask]a\\n'; printf '::add-mask::b' >&2; return 3; }\n"
+    ran = bash(f"{said}echo ::notice::mine; as_text said || echo ::notice::$?")
+    obeyed, stopped = [], None
+    for line in ran.stdout.splitlines():
+        if stopped is not None:
+            stopped = None if line == f"::{stopped}::" else stopped
+        elif line.startswith("::stop-commands::"):
+            stopped = line.removeprefix("::stop-commands::")
+        elif line.startswith("::") or "##[" in line:
+            obeyed.append(line)
+    assert obeyed == ["::notice::mine", "::notice::3"]
+    assert "::add-mask::b" in ran.stdout.splitlines()
+    assert ran.stderr == ""
+
+
 def test_the_token_is_for_one_host_and_one_step(bash, repo, git):
     ask = "printf 'protocol=https\\nhost=%s\\n\\n' {} | git credential fill"
     before = (repo / ".git" / "config").read_text()
