@@ -43,10 +43,10 @@ def seed(tmp_path_factory, git):
         text = path.read_text()
         path.write_text(text.replace("default: gitml==", 'default: "" # gitml=='))
         assert path.read_text() != text
-    # The step that is theirs to write: it shows what it was given.
+    # The step that is theirs to write shows what it was given.
     workflow = host.clone / ".github" / "workflows" / "gitml-apply.yml"
-    text = workflow.read_text()
-    workflow.write_text(text.replace("are in model/.\"\n", "are in model/.\"\n            cat model/*\n"))
+    text, end = workflow.read_text(), 'are in model/."\n'
+    workflow.write_text(text.replace(end, f"{end}{' ' * 12}cat model/*\n"))
     assert workflow.read_text() != text
     (host.clone / ".gitml").mkdir()
     (host.clone / ".gitml" / "policy.yaml").write_text(POLICY)
