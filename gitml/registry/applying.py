@@ -22,17 +22,19 @@ from gitml.errors import (
 from gitml.names import visible
 from gitml.registry import policy
 from gitml.registry.desired import (
+    GUARDED,
     STAGES,
     Desired,
     StageFile,
+    guarded,
     is_stage_file,
     matched,
     names_of,
     read_desired,
+    together,
 )
 from gitml.registry.github import approved_request
 from gitml.registry.judging import PolicyRefusedError
-from gitml.registry.review import GUARDED, guarded, together
 from gitml.registry.stagedrafts import Request
 from gitml.registry.stages import assign, unassign
 from gitml.registry.state import read_registry

@@ -20,7 +20,7 @@ from gitml.registry.message import check_text
 from gitml.store.objects import Entry, parse_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from gitml.registry.state import Registry
     from gitml.registry.values import Model, Version
@@ -29,8 +29,15 @@ if TYPE_CHECKING:
 STAGES = ".gitml/stages"
 FILE_LIMIT = 64 * 1024
 """Bytes of a stage file; the longest reason takes 16 kB of them."""
+GUARDED = (
+    *(".gitml", ".github", ".gitlab", ".gitea", ".forgejo", ".circleci", ".woodpecker"),
+    *("CODEOWNERS", "docs/CODEOWNERS", "Jenkinsfile", ".travis.yml", "bitbucket-pipelines.yml"),
+    *(".gitlab-ci.yml", ".woodpecker.yml", ".woodpecker.yaml", "azure-pipelines.yml"),
+)
+"""What decides about promotions: no request may change it together with a stage file."""
 KEYS = ("schema", "version", "digest", "reason")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_SHOWN = 5
 _FOLDER = "040000"
 _MODES = {"120000": "a symbolic link", "160000": "a submodule", _FOLDER: "a folder"}
 _FILES = frozenset(["100644", "100755", "100664"])
@@ -102,6 +109,22 @@ def is_stage_file(path: str) -> bool:
         return names_of(path) is not None
     except InputError:
         return True
+
+
+def guarded(paths: Iterable[str]) -> list[str]:
+    """Return those paths that decide about promotions and are no stage files."""
+    places = tuple(f"{place}/" for place in GUARDED)
+    return [path for path in paths if f"{path}/".startswith(places) and not is_stage_file(path)]
+
+
+def together(also: Sequence[str]) -> str:
+    """Return what is wrong with changing these beside a stage file, without a subject."""
+    named = ", ".join(visible(path, 80) for path in also[:_SHOWN])
+    more = f" and {len(also) - _SHOWN} more" if len(also) > _SHOWN else ""
+    return (
+        f"changes a stage file together with {named}{more}. "
+        "What decides about promotions is changed in a request of its own."
+    )
 
 
 def stage_files(repository: Repository, commit: str) -> Iterator[StageFile]:

@@ -12,8 +12,9 @@ from urllib.parse import quote
 
 from gitml.errors import RemoteError
 from gitml.names import visible
+from gitml.registry.desired import guarded, together
 from gitml.registry.gates.base import ReviewAnswer
-from gitml.registry.hostapi import Access, StatusError, call, pages
+from gitml.registry.hostapi import PAGE, PAGES, Access, StatusError, call, pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -61,8 +62,9 @@ def approved_request(
 
     It passes if a merged request into ``branch`` brought it, if the file ``path`` is
     in that request the very ``blob`` (None: the file is taken away) that the commit
-    has, and if somebody who may write there, a person other than the request's author,
-    approved the newest commit of it and has not taken that back.
+    has and nothing in it decides about promotions besides, and if somebody who may write
+    there, a person other than the request's author, approved the newest commit of it and
+    has not taken that back.
     """
     if host is None:
         return ReviewAnswer(answer="unknown", got="the remote is on no git host")
@@ -89,9 +91,15 @@ def _judge(
     host: Host, access: Access, request: Request, path: str, blob: str | None
 ) -> ReviewAnswer:
     named = f"#{request.number} by {visible(request.author, 80)}"
-    if not _holds(host, access, request, path, blob):
+    files = list(pages(host, access, f"repos/{host.path}/pulls/{request.number}/files"))
+    if not _holds(files, path, blob):
         got = f"{named} has another {visible(path)} than the branch"
         return ReviewAnswer(answer="refuse", got=got, request=request.url)
+    if len(files) >= PAGE * PAGES:
+        got = f"{named} has more files than {host.title} lists"
+        return ReviewAnswer(answer="unknown", got=got, request=request.url)
+    if also := guarded(_paths(files)):  # in a commit of its own, which a rebase merge keeps
+        return ReviewAnswer(answer="refuse", got=f"{named} {together(also)}", request=request.url)
     approvers = [
         login
         for login in _approvals(host, access, request)
@@ -160,9 +168,15 @@ def tags_protected(host: Host | None, access: Access) -> bool | None:
     return all((sample, rule) in held for sample, rules in _TAG_RULES.items() for rule in rules)
 
 
-def _holds(host: Host, access: Access, request: Request, path: str, blob: str | None) -> bool:
-    """Say whether the request has exactly this content of the file."""
-    files = pages(host, access, f"repos/{host.path}/pulls/{request.number}/files")
+def _paths(files: Iterable[Mapping[str, Json]]) -> Iterable[str]:
+    """Yield the paths of a request's files, former ones of those renamed among them."""
+    for file in files:
+        names = file.get("filename"), file.get("previous_filename")
+        yield from (name for name in names if isinstance(name, str))
+
+
+def _holds(files: Iterable[Mapping[str, Json]], path: str, blob: str | None) -> bool:
+    """Say whether a request has exactly this content of the file."""
     for file in files:
         if file.get("filename") == path:
             removed = file.get("status") == "removed"

@@ -17,10 +17,12 @@ from gitml.registry import evidence
 from gitml.registry.desired import (
     Desired,
     StageFile,
+    guarded,
     is_stage_file,
     matched,
     names_of,
     read_desired,
+    together,
 )
 from gitml.registry.gates.base import worst
 from gitml.registry.judging import Question, case_of
@@ -34,7 +36,7 @@ from gitml.store.remote import fetch
 from gitml.store.shared import fetch_registry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from gitml.registry.gates.base import Case
     from gitml.registry.host import Host
@@ -44,13 +46,6 @@ if TYPE_CHECKING:
     from gitml.store.branches import FileChange
     from gitml.store.git import Repository
 
-GUARDED = (
-    *(".gitml", ".github", ".gitlab", ".gitea", ".forgejo", ".circleci", ".woodpecker"),
-    *("CODEOWNERS", "docs/CODEOWNERS", "Jenkinsfile", ".travis.yml", "bitbucket-pipelines.yml"),
-    *(".gitlab-ci.yml", ".woodpecker.yml", ".woodpecker.yaml", "azure-pipelines.yml"),
-)
-"""What decides about promotions: no request may change it together with a stage file."""
-_SHOWN = 5
 _OID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -143,27 +138,11 @@ def _ends(repository: Repository, base: str, head: str, context: Context) -> tup
     return need(repository, f"refs/remotes/{remote}/{branch}"), end
 
 
-def guarded(paths: Iterable[str]) -> list[str]:
-    """Return those paths that decide about promotions and are no stage files."""
-    places = tuple(f"{place}/" for place in GUARDED)
-    return [path for path in paths if f"{path}/".startswith(places) and not is_stage_file(path)]
-
-
 def _names(path: str) -> tuple[str, str] | None:
     try:
         return names_of(path)
     except InputError:
         return None
-
-
-def together(also: Sequence[str]) -> str:
-    """Return what is wrong with changing these beside a stage file, without a subject."""
-    named = ", ".join(visible(path, 80) for path in also[:_SHOWN])
-    more = f" and {len(also) - _SHOWN} more" if len(also) > _SHOWN else ""
-    return (
-        f"changes a stage file together with {named}{more}. "
-        "What decides about promotions is changed in a request of its own."
-    )
 
 
 def _policy(repository: Repository, tip: str, problems: list[str]) -> Policy:

@@ -165,6 +165,30 @@ def test_a_request_into_another_branch_or_with_another_content_refuses(github, h
     assert ask(host).answer == "refuse"
 
 
+@pytest.mark.parametrize(
+    "file",
+    [
+        {"filename": ".github/workflows/gitml-apply.yml", "status": "modified"},
+        {"filename": "old", "previous_filename": ".gitml/policy.yaml", "status": "renamed"},
+    ],
+)
+def test_a_request_that_changes_what_decides_in_another_commit_refuses(github, host, file):
+    """A rebase merge keeps its commits apart, so the commit alone does not show it."""
+    merged(github)
+    github.review(12, "grace")
+    github.files[12].append({"sha": "e" * 40, **file})
+    answer = ask(host)
+    assert answer.answer == "refuse"
+    assert "#12 by ada changes a stage file together with .git" in answer.got
+
+
+def test_a_request_longer_than_the_host_lists_cannot_be_told(github, host):
+    merged(github)
+    github.review(12, "grace")
+    github.files[12] += [{"filename": f"f{n}", "sha": "e" * 40} for n in range(2_999)]
+    assert ask(host).answer == "unknown"
+
+
 def test_a_commit_pushed_past_all_requests_refuses(github, host):
     github.of_commit[COMMIT] = []
     answer = ask(host)
