@@ -54,7 +54,7 @@ def node(program, folder, *words, asked=None):
         input=json.dumps(asked or {}),
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -73,7 +73,7 @@ def invalid(folder):
         [program, "--config", config, "--formatter", "text", *pages],
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=600,
         check=False,
     )
     return done.stdout.strip() if done.returncode else ""

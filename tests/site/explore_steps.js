@@ -1,6 +1,7 @@
 // What the tests of explore.html do in it: names for what they look at and for what a hand does.
 const { $, $$ } = gitml;
-const wait = ms => new Promise(done => setTimeout(done, ms));
+const frame = () => new Promise(requestAnimationFrame);
+const wait = ms => new Promise(done => setTimeout(done, ms)).then(frame).then(frame);
 const told = () => ({
   n: $('#n').textContent,
   hash: location.hash,
@@ -39,8 +40,7 @@ async function walk() {
   see();
   await drag('lr', 6, 60); // 1 only
   see();
-  history.back();
-  await wait(150);
+  await goBack();
   see();
   await press(strip('depth').parentElement.querySelector('.axname'), 'ArrowRight');
   see();

@@ -196,8 +196,7 @@ BACK = """(async () => {
   document.querySelector('#log').click();
   const seen = [told()];
   for (let n = 0; n < 2; n++) {
-    history.back();
-    await new Promise(done => setTimeout(done, 200));
+    await goBack();
     seen.push(told());
   }
   return seen;

@@ -56,7 +56,6 @@ def views(tmp_path_factory, git):
 
 
 AGAINST = """(async () => {
-  await new Promise(done => setTimeout(done, 300));
   const rows = id => [...document.querySelectorAll(id + ' tbody tr')].filter(
     row => row.offsetParent).map(row => [...row.cells].map(cell => cell.textContent.trim()));
   return {params: rows('#params'), environment: rows('#environment'), hash: location.hash,
@@ -93,7 +92,6 @@ def test_a_run_against_another(views, make_site, git):
 
 
 BESIDE = """(async () => {
-  await new Promise(done => setTimeout(done, 300));
   const rows = id => [...document.querySelectorAll(id + ' tbody tr')].map(
     row => [...row.cells].map(cell => cell.textContent.trim()));
   const told = Object.fromEntries(
@@ -147,13 +145,13 @@ TABLE = """({
     a => a.getAttribute('href')),
 })"""
 PRESS = f"""(async () => {{
-  const wait = () => new Promise(done => setTimeout(done, 150));
+  const wait = () => new Promise(done => setTimeout(done, 300)).then(atRest);
   const press = key => dispatchEvent(new KeyboardEvent('keydown', {{key}}));
   const told = [];
   const tell = () => told.push({TABLE});
   document.querySelector('#runs thead button[data-k="metrics.auc"]').click(); tell();
   document.querySelector('#runs thead button[data-k="metrics.auc"]').click(); tell();
-  history.back(); await wait(); tell();
+  await goBack(); tell();
   for (const key of ['j', 'x', 'j', 'j', 'k', 'x']) press(key);
   tell();
   press('?');
