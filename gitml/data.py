@@ -59,6 +59,25 @@ def write_csv(stream: TextIO, heads: Sequence[str], rows: Iterable[Sequence[Json
         writer.writerow([v if type(v) in _PLAIN else _csv_value(v) for v in row])
 
 
+def write_columns(stream: TextIO, heads: Sequence[str], columns: Iterable[Sequence[Json]]) -> None:
+    """Write the table that `write_csv` would, of columns: faster where there are many rows."""
+    import csv
+
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow([_csv_value(head) for head in heads])
+    writer.writerows(zip(*map(_csv_column, columns), strict=True))
+
+
+def _csv_column(column: Sequence[Json]) -> Sequence[Json]:
+    """Return the values of a column as CSV shows them: itself if they are plain, as most are."""
+    others = [v for v in column if type(v) not in _PLAIN]
+    texts = [v for v in others if isinstance(v, str)]
+    joined = "".join(texts)
+    if len(texts) == len(others) and joined.isascii() and joined.isprintable():
+        return column
+    return [_csv_value(v) for v in column]
+
+
 def _csv_value(value: Json) -> Json:
     """Return a value as CSV shows it; line breaks of a text stay, quoted."""
     if type(value) in _PLAIN:

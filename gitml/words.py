@@ -89,7 +89,12 @@ def exact(value: Json) -> str:
         return value
     if type(value) in {int, float}:  # as JSON does, many times faster; and NaN has a name
         return repr(value)
-    return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return _encode(value)
+
+
+_encode = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps would make one each time
 
 
 _UNITS = (  # name, seconds, and from how many on it is used

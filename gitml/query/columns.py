@@ -75,6 +75,17 @@ def reader_of(key: str) -> Callable[[Run], Json]:
     return lambda run: getattr(run.metrics.get(name), of, None)
 
 
+def column_of(runs: Iterable[Run], key: str) -> list[Json]:
+    """Return `value_of` a key for each run: of many runs at once, which is faster."""
+    kind, dot, name = key.partition(".")
+    if f"{kind}." == PARAMS and dot:
+        return [run.params.get(name) for run in runs]
+    if f"{kind}." == METRICS and dot:
+        found = [run.metrics.get(name) for run in runs]
+        return [None if metric is None else metric.last for metric in found]
+    return list(map(reader_of(key), runs))
+
+
 def keys_of(runs: Iterable[Run]) -> list[str]:
     """Return the keys that any run has values for: params, then metrics, then tags, by name."""
     params: set[str] = set()

@@ -49,16 +49,23 @@ _WHY = {
 
 def outputs(site: Site) -> Iterator[Output]:
     """Yield the page, where there is anything to draw."""
-    if site.gathered.has_values:
-        yield Output(address=urls.EXPLORE, make=lambda: site.page("explore", explore(site)))
-
-
-def explore(site: Site) -> Explore:
-    """Return the context of the page."""
     gathered = site.gathered
-    experiments = gathered.experiments()
-    name, listed = _first(experiments)
-    runs = list(reversed(listed))[: settled(len(listed))]
+    if gathered.has_values:
+        experiments = gathered.experiments()
+        name, listed = _first(experiments)
+        runs = list(reversed(listed))[: settled(len(listed))]
+        title = name if len(experiments) > 1 else ""
+        # The rest of it that comes from other runs: what the example asks for.
+        goals = repr([(metric, gathered.goals[metric]) for metric in gathered.leading[:1]])
+        yield Output(
+            address=urls.EXPLORE,
+            make=lambda: site.page("explore", explore(site, title, runs)),
+            key=site.key(title, goals, *map(site.made, runs)),
+        )
+
+
+def explore(site: Site, title: str, runs: Sequence[Run]) -> Explore:
+    """Return the context of the page on ``runs``, the oldest first, of the experiment ``title``."""
     leading = [m for m in leading_metrics(runs) if not m.startswith(SYSTEM)]
     varied = params_of(runs).varied if len(runs) > 1 else sorted(runs[0].params)
     answers = _associations(runs, leading, varied)
@@ -69,13 +76,13 @@ def explore(site: Site) -> Explore:
     drawn = list(reversed(runs[-_DRAWN:]))
     return Explore(
         frame=site.frames.frame(urls.EXPLORE, "Explore", dated=False),
-        experiment=name if len(experiments) > 1 else "",
+        experiment=title,
         count=len(runs),
         lines=_lines(drawn, order, leading),
         drawn=len(drawn),
         tables=tuple(_table(metric, answer) for metric, answer in answers),
         least=LEAST,
-        example=example(gathered, runs),
+        example=example(site.gathered, runs),
     )
 
 

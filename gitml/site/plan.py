@@ -20,7 +20,7 @@ from gitml.site.pages import PAGES
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from gitml.model import Json
+    from gitml.model import Json, Run
     from gitml.site.gather import Frames, Gathered, Options
     from gitml.site.render import Templates
     from gitml.store.git import Repository
@@ -68,6 +68,10 @@ class Site:
     def key(self, *parts: str) -> str:
         """Return a hash of ``parts`` and of what every page depends on."""
         return hashed(self.common, *parts)
+
+    def made(self, run: Run) -> str:
+        """Return what a run was read from, or else all of it, as text."""
+        return self.gathered.made_of[run.id] or repr(run)
 
 
 def hashed(*parts: str) -> str:

@@ -63,7 +63,7 @@ def regressions(site: Site) -> Regressions:
     points = sum(len(each.points) for each in series)
     unused = len(gathered.leading) - len(metrics)
     return Regressions(
-        frame=site.frames.frame(urls.REGRESSIONS, "Regressions"),
+        frame=site.frames.frame(urls.REGRESSIONS, "Regressions", dated=False),
         looked_at=f"{plural(len(series), 'series', 'series')} of {plural(points, 'point')}",
         facts=_facts(series, worse, back, better) if changes else (),
         cards=tuple(lines.card(trend, found) for trend, found in drawn[:_CARDS]),

@@ -63,9 +63,8 @@ def notes(site: Site) -> dict[str, object]:
 
 def key_of(site: Site, run: Run, *around: str) -> str:
     """Return the hash of all that the files of a run are made from, with what is around it."""
-    made = site.gathered.made_of[run.id] or repr(run)
     versions = site.gathered.registered.told(run.id)
-    return site.key(made, run.experiment, site.gathered.keys[run.id], versions, *around)
+    return site.key(site.made(run), run.experiment, site.gathered.keys[run.id], versions, *around)
 
 
 def _waiting(site: Site, folder: Folder, keys: dict[str, str], shared: Shared) -> list[Run]:
@@ -90,7 +89,9 @@ def _write(
 ) -> None:
     gathered = site.gathered
     short = gathered.keys[run.id]
-    shown = artifacts.show(site.store, run, short, gathered.made_of[run.id])
+    shown = artifacts.show(
+        site.store, run, short, gathered.made_of[run.id], hide=site.options.redact
+    )
     context = report.run_report(
         run, curves, shown.files, site.frames, gathered=gathered, around=around
     )

@@ -6,15 +6,15 @@ import io
 import math
 from typing import TYPE_CHECKING
 
-from gitml.data import write_csv
+from gitml.data import write_columns
 from gitml.model import SCHEMA, Json
 from gitml.query.columns import (
     METRICS,
     PARAMS,
     best_value,
+    column_of,
     csv_keys,
     params_of,
-    reader_of,
     value_of,
 )
 from gitml.query.keys import full_name
@@ -248,6 +248,5 @@ def runs_csv(gathered: Gathered) -> bytes:
     """Return all runs as CSV, as ``gitml export csv`` has them."""
     text = io.StringIO()
     keys = csv_keys(gathered.runs)
-    readers = [reader_of(key) for key in keys]
-    write_csv(text, keys, ([read(run) for read in readers] for run in gathered.runs))
+    write_columns(text, keys, (column_of(gathered.runs, key) for key in keys))
     return text.getvalue().encode("utf-8", "backslashreplace")

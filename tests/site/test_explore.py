@@ -80,6 +80,12 @@ def test_one_run_more_leaves_the_page_as_it_is(repo, make_site):
     site = make_site(repo)
     assert "runs.html" in site.done.written
     assert "explore.html" not in site.done.written
+    # What is not of its runs, but of the newest, is seen all the same.
+    (last,) = list(sweep(22))[21:]
+    make_runs(repo, last | {"goals": {"loss": "min"}})
+    site = make_site(repo)
+    assert "explore.html" in site.done.written
+    assert site.text("explore.html") == make_site(repo, "anew").text("explore.html")
 
 
 def test_the_steps_by_which_the_page_grows():
