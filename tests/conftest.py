@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -45,8 +46,10 @@ DROPPED = ("CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR", "LANG", "LANGUAGE", "NO_
 
 # The same examples each time, so that a failure is a change and not luck;
 # `pytest --hypothesis-profile=explore` looks further.
-hypothesis.settings.register_profile("same", derandomize=True, database=None, deadline=None)
-hypothesis.settings.register_profile("explore", max_examples=2000, deadline=None)
+# Nothing is measured by the clock: a busy machine is no failure.
+UNTIMED = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("same", derandomize=True, database=None, **UNTIMED)
+hypothesis.settings.register_profile("explore", max_examples=2000, **UNTIMED)
 hypothesis.settings.load_profile("same")
 
 
@@ -133,26 +136,48 @@ def _init(git, path, *options):
     return path
 
 
-@pytest.fixture
-def empty_repo(tmp_path, git):
-    """Return a new repository on ``main`` without a commit."""
-    return _init(git, tmp_path / "empty")
+@pytest.fixture(scope="session")
+def copied(git):
+    """Return ``copied(repository, path) -> path``: a copy of one that took longer to make."""
+
+    def copy(repository, path):
+        shutil.copytree(repository, path, symlinks=True)
+        if (path / ".git" / "index").exists():  # it holds when each file was put there
+            git(path, "update-index", "-q", "--refresh")
+        return path
+
+    return copy
 
 
-@pytest.fixture
-def repo(tmp_path, git):
-    """Return a repository on ``main`` with one commit of ``train.py``."""
-    path = _init(git, tmp_path / "repo")
+@pytest.fixture(scope="session")
+def _made(tmp_path_factory, git):
+    """Return a folder with the repositories that most tests begin with."""
+    top = tmp_path_factory.mktemp("made")
+    _init(git, top / "empty")
+    _init(git, top / "bare.git", "--bare")
+    path = _init(git, top / "repo")
     (path / "train.py").write_text("print('trained')\n", encoding="utf-8")
     git(path, "add", "train.py")
     git(path, "commit", "--quiet", "-m", "first")
-    return path
+    return top
 
 
 @pytest.fixture
-def bare_repo(tmp_path, git):
+def empty_repo(tmp_path, copied, _made):
+    """Return a new repository on ``main`` without a commit."""
+    return copied(_made / "empty", tmp_path / "empty")
+
+
+@pytest.fixture
+def repo(tmp_path, copied, _made):
+    """Return a repository on ``main`` with one commit of ``train.py``."""
+    return copied(_made / "repo", tmp_path / "repo")
+
+
+@pytest.fixture
+def bare_repo(tmp_path, copied, _made):
     """Return a bare repository without a commit."""
-    return _init(git, tmp_path / "bare.git", "--bare")
+    return copied(_made / "bare.git", tmp_path / "bare.git")
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import time
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gitml import codec
@@ -71,7 +71,7 @@ def same(one, other):
 
 
 @given(documents)
-@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200)
 @example({})
 @example({"a": [[], {}, [[]], {"": {}}]})
 @example({text: text for text in TRAPS})

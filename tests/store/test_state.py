@@ -149,7 +149,10 @@ def load(fact):
     return key, value
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+UNMINDED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+
+
+@settings(max_examples=30, suppress_health_check=UNMINDED)
 @given(a=copies, b=copies, c=copies)
 def test_order_grouping_and_repetition_leave_no_trace(work, a, b, c):
     a, b, c = (work.tree(copy) for copy in (a, b, c))
@@ -169,7 +172,7 @@ def test_order_grouping_and_repetition_leave_no_trace(work, a, b, c):
     assert set(seen) == {repr(told)}, "a reader sees what a seal writes"
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=UNMINDED)
 @given(a=copies, b=copies)
 def test_everything_of_every_copy_is_in_the_join(work, a, b):
     trees = [work.tree(copy) for copy in (a, b)]
