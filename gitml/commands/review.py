@@ -12,7 +12,7 @@ from gitml.commands.options import command, json_option
 if TYPE_CHECKING:
     from gitml.commands.options import Session
     from gitml.model import Json
-    from gitml.registry.report import Report, Row, StageChange
+    from gitml.registry.findings import Report, Row, StageChange
 
 REFUSED, CANNOT_TELL = 1, 2
 

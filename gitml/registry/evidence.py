@@ -9,7 +9,7 @@ from gitml.model import iso
 from gitml.names import plural
 from gitml.query.compare import alike, improvement
 from gitml.query.goals import default_goal
-from gitml.registry.report import Code, Row
+from gitml.registry.findings import BETTER, WORSE, Code, Row
 from gitml.words import exact, number, same_decimals, signed
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 LAST_EVENTS = 5
 _OID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_SIGNS = {1: "▲ ", -1: "▼ ", 0: ""}
+_SIGNS = {1: f"{BETTER} ", -1: f"{WORSE} ", 0: ""}
 
 
 def metric_rows(current: ModelVersion | None, candidate: ModelVersion) -> tuple[Row, ...]:
@@ -116,8 +116,8 @@ def reproducible(model: Model, candidate: ModelVersion) -> str:
     else:
         if candidate.source.tree is None and candidate.source.commit is None:
             lacks.append("its code was not recorded")
-        if candidate.source.left_out:
-            count = plural(len(candidate.source.left_out), "changed file")
+        if candidate.source.lost:
+            count = plural(len(candidate.source.lost), "changed file")
             lacks.append(f"{count} could not be recorded")
         without = sum(data.digest is None for data in candidate.inputs)
         if without:

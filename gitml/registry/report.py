@@ -11,17 +11,18 @@ from __future__ import annotations
 import html
 import re
 import string
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitml.model import iso
 from gitml.names import plural, visible
+from gitml.registry.findings import BETTER, WORSE
 from gitml.words import size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from gitml.registry.values import Answer, Event, Verdict
+    from gitml.registry.findings import Code, Report, Row, StageChange
+    from gitml.registry.values import Answer, Verdict
 
 LIMIT = 65_536
 """Characters of a comment at GitHub; a report is always shorter."""
@@ -37,112 +38,20 @@ _OUTCOMES: dict[Answer, str] = {
     "unknown": "❔ gitml review: cannot tell",
     "pending": "✅ gitml review: passes",
 }
+_SAID: dict[Answer, tuple[str, str]] = {
+    "refuse": ("refuses", "refuse"),
+    "unknown": ("cannot tell", "cannot tell"),
+    "pending": ("is decided after the merge", "are decided after the merge"),
+}
+"""What one gate does, and several."""
+_NAMED = 3
+"""Gates that a sentence names."""
 _ABSENT = "–"
 _BREAKS = re.compile(r"(?i)(?<=www)(?=\.)|(?<=:)(?=//)|(?<=@)")
 """Where a ``<wbr>`` keeps a host from making an address or a mention of the text."""
 _METRIC = re.compile(r"metrics\.([^\s()<>=!*/+,]+)")
 _LEVELS = ((40, 240), (15, 120), (6, 60), (2, 40))
 """Rows of a table and characters of a value, less and less until the report fits."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """A fact of the version in the stage and of the candidate, as text."""
-
-    name: str
-    """What it is."""
-    before: str | None = None
-    """In the stage now; None if it has none."""
-    after: str | None = None
-    """Of the candidate."""
-    note: str = ""
-    """How it changed, in gitml's own words: ``▲ +0.0024``."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Code:
-    """The code of both versions."""
-
-    before: str | None = None
-    """The commit of the version in the stage."""
-    after: str | None = None
-    """The commit of the candidate."""
-    link: str | None = None
-    """The address of what changed between them."""
-    note: str = ""
-    """More, in gitml's own words: ``with uncommitted changes``."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StageChange:
-    """What a request wants of one stage, and all that a reviewer looks at first."""
-
-    path: str
-    """The stage file."""
-    slug: str
-    """The slug of the model; empty if the path names none."""
-    model: str
-    """Its true name."""
-    stage: str
-    """The stage."""
-    answer: Answer
-    """What comes of problems and gates together."""
-    before: str | None = None
-    """The version in the stage now."""
-    after: str | None = None
-    """The version asked for; None empties the stage."""
-    requester: str = ""
-    """Who asks."""
-    reason: str | None = None
-    """Why."""
-    problems: tuple[str, ...] = ()
-    """Why it is refused, whatever the gates say; whole sentences."""
-    notes: tuple[str, ...] = ()
-    """What a reviewer should know besides; whole sentences."""
-    verdicts: tuple[Verdict, ...] = ()
-    """What the gates say."""
-    metrics: tuple[Row, ...] = ()
-    """All metrics of either version."""
-    params: tuple[Row, ...] = ()
-    """Params that differ."""
-    data: tuple[Row, ...] = ()
-    """Inputs: digests and rows."""
-    environment: tuple[Row, ...] = ()
-    """Python, packages and such that differ."""
-    same: tuple[str, ...] = ()
-    """What is the same, in gitml's own words: ``12 params``."""
-    code: Code | None = None
-    """The code."""
-    digest: str | None = None
-    """The digest of the candidate's package."""
-    size: int | None = None
-    """Its bytes."""
-    package: str = ""
-    """Whether its files are there and verify, in gitml's own words."""
-    reproducible: str = ""
-    """Whether the run can be made again, in gitml's own words."""
-    events: tuple[Event, ...] = ()
-    """The newest events of the stage, newest first."""
-    undo: str = ""
-    """The command that undoes it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """What a review found."""
-
-    base: str
-    """The commit compared with."""
-    head: str
-    """The commit reviewed."""
-    answer: Answer
-    """The worst answer of all changes and problems; pending counts as a pass."""
-    changes: tuple[StageChange, ...] = ()
-    """The stage files that the request changes."""
-    problems: tuple[str, ...] = ()
-    """What is wrong with the request as a whole."""
-    notes: tuple[str, ...] = ()
-    """What is to be known about it as a whole."""
 
 
 def markdown(report: Report) -> str:
@@ -162,7 +71,7 @@ def _fitting(report: Report, drawn: _Drawn) -> list[str]:
     kept = [drawn.head(report)]
     room = LIMIT - len(_FOOT) - len(kept[0]) - _MORE
     for change in report.changes:
-        part = drawn.change(change)
+        part = drawn.change(change, wrong=bool(report.problems))
         room -= len(part) + 1
         if room < 0:
             break
@@ -205,9 +114,11 @@ class _Drawn:
             lines.append("No stage file is changed: nothing is promoted by this request.")
         return "\n".join(lines if lines[-1] == "" else [*lines, ""])
 
-    def change(self, change: StageChange) -> str:
+    def change(self, change: StageChange, *, wrong: bool) -> str:
         pieces = [
             self.title(change),
+            self.outcome(change, wrong=wrong),
+            self.asked(change),
             self.problems(change),
             self.metrics(change),
             self.gates(change),
@@ -221,20 +132,67 @@ class _Drawn:
         return "\n".join(piece for piece in pieces if piece)
 
     def title(self, change: StageChange) -> str:
-        lines = [
-            f"### {self.code(change.model)}: {self.code(change.stage)} {self.move(change)}",
-            "",
-        ]
+        return f"### {self.code(change.model)}: {self.code(change.stage)} {self.move(change)}\n"
+
+    def outcome(self, change: StageChange, *, wrong: bool) -> str:
+        """Say what a merge would do, what the gates say, and how many metrics are better."""
+        told = [self.merge(change, wrong=wrong)]
+        if change.verdicts:
+            told.append(self.count(change.verdicts))
+        notes = [row.note[:1] for row in change.metrics if row.before and row.after]
+        if notes and change.before:
+            better, worse = notes.count(BETTER), notes.count(WORSE)
+            rest = len(notes) - better - worse
+            many = [(better, f"{BETTER} better"), (worse, f"{WORSE} worse"), (rest, "as before")]
+            told.append(f"Metrics: {', '.join(f'{n:,} {word}' for n, word in many if n)}.")
+        return f"{' '.join(told)}\n"
+
+    def merge(self, change: StageChange, *, wrong: bool) -> str:
+        if wrong or change.answer == "refuse":
+            return "**Not to be merged: it would be refused.**"
+        if change.answer == "unknown":
+            return "**Not to be merged before all gates can tell.**"
+        if change.after is None:
+            taken = f" takes {self.code(change.before)} out of" if change.before else " empties"
+            return f"**Merging it{taken} {self.code(change.stage)}.**"
+        into = f"**Merging it puts {self.code(change.after)} into {self.code(change.stage)}**"
+        return f"{into}{f', in place of {self.code(change.before)}' if change.before else ''}."
+
+    def count(self, verdicts: Sequence[Verdict]) -> str:
+        """Count the gates, and name those that do not pass."""
+        passed = sum(v.answer == "pass" for v in verdicts)
+        every = "All " if passed == len(verdicts) > 1 else ""
+        told = [f"{every}{plural(passed, 'gate passes', 'gates pass')}"] if passed else []
+        for answer, (one, many) in _SAID.items():
+            found = [v for v in verdicts if v.answer == answer]
+            if found:
+                told.append(f"{len(found)} {many if found[1:] else one}: {self.several(found)}")
+        return f"{'; '.join(told)}."
+
+    def several(self, verdicts: Sequence[Verdict]) -> str:
+        shown = [f"{self.code(v.gate)} ({self.told(v)})" for v in verdicts[:_NAMED]]
+        more = f" and {len(verdicts) - _NAMED} more" if len(verdicts) > _NAMED else ""
+        return f"{', '.join(shown)}{more}"
+
+    def told(self, verdict: Verdict) -> str:
+        """Say what there is, or what is still to come."""
+        if verdict.answer == "pending":
+            return self.code(verdict.expected)
+        return f"got {self.code(verdict.got)}"
+
+    def asked(self, change: StageChange) -> str:
         asked = f"Asked for by {self.code(change.requester)}" if change.requester else ""
         if change.reason:
             said = [line for line in change.reason.splitlines() if line.strip()]
             reason = "<br>".join(self.code(line) for line in said[:10])
             more = " …" if len(said) > 10 else ""  # noqa: PLR2004 - lines of a first screen
             asked = f"{asked or 'Reason'}: {reason}{more}"
-        return "\n".join([*lines, asked, ""]) if asked else "\n".join(lines)
+        return f"{asked}\n" if asked else ""
 
     def move(self, change: StageChange) -> str:
         before = self.code(change.before) if change.before else "(empty)"
+        if not change.readable:
+            return f"{before} → ?"
         return f"{before} → {self.code(change.after) if change.after else '(emptied)'}"
 
     def problems(self, change: StageChange) -> str:
@@ -332,12 +290,12 @@ class _Drawn:
             )
             why = f": {self.code(event.reason.replace(chr(10), ' '))}" if event.reason else ""
             how = f" by {self.code(event.via)}" if event.via else ""
-            when = iso(event.at)[:16].replace("T", " ")
+            when = f"{iso(event.at)[:16].replace('T', ' ')} UTC"
             lines.append(f"- {when} {what}{how}, {self.code(event.by)}{why}")
         return "\n".join([*lines, ""])
 
     def undo(self, change: StageChange) -> str:
-        if not change.undo:
+        if not change.undo or change.answer == "refuse":
             return ""
         return f"To undo it after the merge: {self.code(change.undo)}, or revert this request.\n"
 

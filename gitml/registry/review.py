@@ -24,10 +24,12 @@ from gitml.registry.desired import (
     read_desired,
     together,
 )
+from gitml.registry.findings import Report, StageChange
 from gitml.registry.gates.base import worst
 from gitml.registry.judging import Question, case_of
+from gitml.registry.policy import FILE as POLICY
 from gitml.registry.policy import Policy, evaluate, load_policy
-from gitml.registry.report import Report, StageChange, code
+from gitml.registry.report import code
 from gitml.registry.state import read_registry
 from gitml.registry.traces import trace
 from gitml.registry.versionfile import load_version
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from gitml.store.git import Repository
 
 _OID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_COMMANDS = ("gitml ", "git ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +87,16 @@ def review(
         )
     files = changed(repository, start, end)
     stages = [f for f in files if is_stage_file(f.path)]
-    if not stages:
-        return Report(base=tip, head=end, answer="pass")
     problems: list[str] = []
+    notes = _other_policy(repository, files, end, problems)
+    if not stages:
+        return Report(
+            base=tip,
+            head=end,
+            answer="refuse" if problems else "pass",
+            problems=tuple(problems),
+            notes=tuple(notes),
+        )
     also = guarded(file.path for file in files)
     if also:
         problems.append(f"The request {together(also)}")
@@ -107,14 +117,21 @@ def review(
     answers: list[Answer] = [change.answer for change in changes]
     answers += ["refuse"] if problems else []
     answer = worst(["pass" if found == "pending" else found for found in answers])
-    notes = () if not policy.absent else ("There is no .gitml/policy.yaml, so anything passes.",)
+    if policy.absent:
+        notes.append("There is no .gitml/policy.yaml, so anything passes.")
+    into = _branch_of(base, context)
+    if into not in {None, context.branch}:
+        notes.append(
+            f"This request goes into {visible(str(into), 80)}: "
+            f"stage files count on {visible(context.branch or '', 80)} alone."
+        )
     return Report(
         base=tip,
         head=end,
         answer=answer,
         changes=tuple(changes),
         problems=tuple(problems),
-        notes=notes,
+        notes=tuple(notes),
     )
 
 
@@ -124,7 +141,7 @@ def _ends(repository: Repository, base: str, head: str, context: Context) -> tup
     if remote is None:
         complete(repository, None, None)
         return need(repository, base), end
-    branch = base.removeprefix("refs/remotes/").removeprefix(f"{remote}/")
+    branch = _branch_of(base, context) or base
     if branch == base and _OID.fullmatch(base):
         fetch_commit(repository, remote, base)
         complete(repository, remote, context.branch, [base, end])
@@ -138,6 +155,29 @@ def _ends(repository: Repository, base: str, head: str, context: Context) -> tup
     return need(repository, f"refs/remotes/{remote}/{branch}"), end
 
 
+def _branch_of(base: str, context: Context) -> str | None:
+    """Return the branch of the remote that ``base`` names; None if it names something else."""
+    names = base.removeprefix("refs/remotes/")
+    branch = names.removeprefix(f"{context.remote}/")
+    return None if context.remote is None or branch == names else branch
+
+
+def _other_policy(
+    repository: Repository, files: Iterable[FileChange], end: str, problems: list[str]
+) -> list[str]:
+    """Say that the policy changes, if it does; a problem is one that nobody could read."""
+    if not any(file.path == POLICY for file in files):
+        return []
+    try:
+        policy = load_policy(repository, end)
+    except GitmlError as error:
+        problems.append(f"After a merge every promotion would be refused. {_said(error)}")
+        return []
+    if policy.absent:
+        return [f"After a merge anything passes: the request takes {POLICY} away."]
+    return [f"The request changes {POLICY}: once merged, it decides about the requests after it."]
+
+
 def _names(path: str) -> tuple[str, str] | None:
     try:
         return names_of(path)
@@ -149,7 +189,7 @@ def _policy(repository: Repository, tip: str, problems: list[str]) -> Policy:
     try:
         return load_policy(repository, tip)
     except GitmlError as error:
-        problems.append(f"The policy of the base cannot be read. {error.message}")
+        problems.append(f"The policy of the base cannot be read. {_said(error)}")
         return Policy()
 
 
@@ -162,6 +202,7 @@ def _change(ground: _Ground, file: FileChange, requester: str) -> StageChange:
         stage=stage or "?",
         answer="refuse",
         requester=requester,
+        readable=False,
     )
     if slug in ground.registry.models:
         model = ground.registry.models[slug]
@@ -178,13 +219,19 @@ def _change(ground: _Ground, file: FileChange, requester: str) -> StageChange:
         return replace(change, after=change.before, problems=(f"{text} {hint}",))
     try:
         desired = read_desired(ground.repository, StageFile(file.path, file.mode, file.oid))
-        change = replace(change, after=desired.version, reason=desired.reason)
+        change = replace(change, after=desired.version, reason=desired.reason, readable=True)
         model, version = matched(ground.registry, desired)
         return _judged(ground, change, desired, model, version)
     except GitmlError as error:
-        hint = f"{error.hint[:1].upper()}{error.hint[1:]}" if error.hint else ""
-        said = " ".join(_ended(text) for text in (error.message, hint) if text)
-        return replace(change, problems=(said,))
+        return replace(change, problems=(_said(error),))
+
+
+def _said(error: GitmlError) -> str:
+    """Return a failure and what to do about it as sentences."""
+    hint = error.hint or ""
+    if not hint.startswith(_COMMANDS):
+        hint = f"{hint[:1].upper()}{hint[1:]}"
+    return " ".join(_ended(text) for text in (error.message, hint) if text)
 
 
 def _ended(text: str) -> str:

@@ -150,6 +150,28 @@ def test_a_terminal_gets_the_gates_and_not_the_markdown(main):
     assert "churn: production → v1.0.0  refused" in text
 
 
+def test_what_a_request_makes_of_the_policy_is_said(main):
+    """A mistake in it would refuse whatever comes next, so it is found before the merge."""
+    answer = main.review(main.branch({POLICY_FILE: "schema: 1\nstagse: {}\n"}))
+    assert answer.code == 1
+    assert "After a merge every promotion would be refused." in answer.out
+    assert "stagse" in answer.out
+    answer = main.review(main.branch({POLICY_FILE: WEAK}), "--json")
+    said = json.loads(answer.out)
+    assert (answer.code, said["changes"], said["problems"]) == (0, [], [])
+    assert "once merged, it decides" in said["notes"][0]
+    answer = main.review(main.branch({POLICY_FILE: None}))
+    assert (answer.code, "After a merge anything passes" in answer.out) == (0, True)
+
+
+def test_a_request_into_another_branch_says_that_it_counts_for_nothing(main):
+    main.branch({"train.py": "print(4)\n"}, name="dev")
+    answer = main.review(main.branch({STAGE_FILE: asks("v1.2.0")}), base="origin/dev")
+    assert "This request goes into dev&#58; stage files count on main alone." in answer.out
+    answer = main.review(main.branch({STAGE_FILE: asks("v1.2.0")}))
+    assert "stage files count on" not in answer.out
+
+
 def test_a_policy_that_cannot_be_read_refuses(main):
     before = main.push({POLICY_FILE: "schema: 1\nstagse: {}\n"})
     name = main.branch({STAGE_FILE: asks("v1.2.0")})

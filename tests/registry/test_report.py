@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from gitml.names import visible
-from gitml.registry.report import LIMIT, Code, Report, Row, StageChange, code, markdown
+from gitml.registry.findings import Code, Report, Row, StageChange
+from gitml.registry.report import LIMIT, code, markdown
 from gitml.registry.values import Event, Verdict
 from tests.support import AUTHOR, START, assert_golden
 
@@ -58,8 +59,7 @@ def change(**facts):
         "verdicts": (
             verdict("metrics.auc >= 0.85"),
             verdict("metrics.auc >= current - 0.005", expected="at least 0.9238"),
-            verdict("metrics.recall >= 0.5", "refuse", "no metric recall", "at least 0.5"),
-            verdict("from_stage staging for 24h", "refuse", "3 h", "24 h", "from_stage"),
+            verdict("from_stage staging for 24h", "pass", "30 h", "24 h", "from_stage"),
             verdict(
                 "any of 2",
                 "pending",
@@ -92,6 +92,14 @@ def change(**facts):
         "undo": "gitml rollback churn --stage production",
     }
     return StageChange(**{**given_facts, **facts})
+
+
+NOTHING = {
+    **dict.fromkeys(("metrics", "verdicts", "params", "data", "environment", "same", "events"), ()),
+    **dict.fromkeys(("code", "digest")),
+    **dict.fromkeys(("package", "reproducible", "undo"), ""),
+}
+"""What a file that cannot be read leaves of a change."""
 
 
 def report(*changes, answer="pass", **facts):
@@ -132,6 +140,36 @@ OURS |= {"table", "thead", "tbody", "tr", "th", "td"}
     [
         ("report-passes.md", report(change())),
         ("report-nothing.md", report()),
+        (
+            "report-refused.md",
+            report(
+                change(
+                    answer="refuse",
+                    metrics=(
+                        Row(name="auc", before="0.9288", after="0.8101", note="▼ −0.1187"),
+                        Row(name="f1", before="0.5", after="0.5", note="same"),
+                    ),
+                    verdicts=(
+                        verdict("metrics.auc >= 0.85", "refuse", "0.8101"),
+                        verdict("metrics.recall >= 0.5", "refuse", "no metric recall", ">= 0.5"),
+                        verdict("lineage all", "unknown", "no remote", "all there", "lineage"),
+                    ),
+                ),
+                change(
+                    path=".gitml/stages/churn/qa.yaml",
+                    stage="qa",
+                    answer="refuse",
+                    before="v1.0.0",
+                    after=None,
+                    readable=False,
+                    reason=None,
+                    problems=(".gitml/stages/churn/qa.yaml is not UTF-8.",),
+                    **NOTHING,
+                ),
+                answer="refuse",
+                notes=("This request goes into dev: stage files count on main alone.",),
+            ),
+        ),
         ("report-hostile.md", report(hostile(), answer="refuse", problems=(f"{HOSTILE}.",))),
         (
             "report-first-and-emptied.md",
@@ -142,6 +180,7 @@ OURS |= {"table", "thead", "tbody", "tr", "th", "td"}
                     after=None,
                     answer="unknown",
                     metrics=(),
+                    verdicts=(verdict("review merged", "unknown", "no host", "one", "review"),),
                     code=None,
                     digest=None,
                     notes=("The stage was last filled by break-glass.",),
