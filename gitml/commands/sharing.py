@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gitml.sharing.fetching import Fetched
     from gitml.store.git import Repository
     from gitml.store.pulling import Where
+    from gitml.store.pushing import Pushed
 
 REFUSED = 9
 """The exit code of a push of which the remote refused a part."""
@@ -115,11 +116,11 @@ def tell_push(session: Session, there: Where, done: Push, *, dry_run: bool) -> N
     from gitml.output import size
 
     screen = session.screen
-    runs = done.runs
+    runs, name = done.runs, there.said
     facts = {
         "runs": plural(len(runs.runs), "run") if runs.runs else None,
         "ledgers": ", ".join(runs.ledgers),
-        "source": plural(runs.sources, "source tree") if runs.sources else None,
+        "source": _source(name, runs) if runs.sources else None,
         "models": ", ".join(done.models),
         "files": f"{plural(done.large.count, 'large file')}, {size(done.large.size)}"
         if done.large.count
@@ -129,9 +130,8 @@ def tell_push(session: Session, there: Where, done: Push, *, dry_run: bool) -> N
     for label, text in facts.items():
         screen.fact(label, text or None)
     moved = any(facts.values())
-    name = there.said
     if not moved and not runs.refused:
-        screen.line(f"{name} has everything.")
+        screen.line(f"{name} has everything{', as far as is known' if dry_run else ''}.")
     elif dry_run:
         screen.line(f"Would push this to {name}; nothing was sent.")
     elif moved:
@@ -147,12 +147,21 @@ def tell_push(session: Session, there: Where, done: Push, *, dry_run: bool) -> N
         )
 
 
+def _source(name: str, runs: Pushed) -> str:
+    """Say how much source goes, and whether it takes along what nobody pushed."""
+    text = plural(runs.sources, "source tree")
+    if runs.commits:
+        text += f", with {plural(runs.commits, 'commit')} that no branch of {name} has"
+    return text
+
+
 def push_json(done: Push) -> dict[str, Any]:
     """Return a push for ``--json``."""
     return {
         "runs": done.runs.runs,
         "ledgers": done.runs.ledgers,
         "sources": done.runs.sources,
+        "commits": done.runs.commits,
         "settled": done.runs.settled,
         "models": done.models,
         "large": {"count": done.large.count, "bytes": done.large.size},

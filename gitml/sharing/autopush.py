@@ -14,8 +14,9 @@ from gitml.names import run_ref, source_ref, visible
 from gitml.sharing.distance import note_contact
 from gitml.sharing.large import send_large
 from gitml.store.hosts import what_then
+from gitml.store.planning import listed_for
 from gitml.store.pulling import where
-from gitml.store.pushing import listed_for, push_runs
+from gitml.store.pushing import push_runs
 
 if TYPE_CHECKING:
     from gitml.model import Run

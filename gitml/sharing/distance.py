@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from gitml.names import EXPERIMENTS, MODELS, RUNS, UNPUBLISHED, is_run_id
 from gitml.sharing.large import Sent, waiting
 from gitml.store.joining import relations
-from gitml.store.pushing import listed_for
+from gitml.store.planning import listed_for
 from gitml.store.remote import listed
 
 if TYPE_CHECKING:

@@ -15,8 +15,9 @@ from gitml.registry.writing import open_context
 from gitml.sharing.distance import note_contact
 from gitml.sharing.large import Sent, send_large
 from gitml.store.places import learn
+from gitml.store.planning import listed_for
 from gitml.store.pulling import Pulled, Where, pull_runs
-from gitml.store.pushing import Pushed, listed_for, push_runs
+from gitml.store.pushing import Pushed, push_runs
 from gitml.store.remote import asked_branch, listed, protected_branch
 from gitml.store.shared import PATTERNS, fetch_registry
 

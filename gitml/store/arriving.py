@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     from gitml.store.git import Repository
     from gitml.store.pulling import Where
 
-_FETCH = (
+FETCH = (
     *("-c", "fetch.output=full", "-c", "fetch.fsckObjects=true"),
     *("fetch", "--no-tags", "--no-write-fetch-head"),
     *("--no-auto-maintenance", "--no-recurse-submodules", "--refmap="),
     "--no-filter",  # or a partial clone would ask for each file of a run by itself
 )
+"""How what others can write is fetched, on the command line of git."""
 _REWOUND = re.compile(r"(?m)^ ! \[rejected\] +(\S+) +-> +\S+ +\(non-fast-forward\)")
 _CONTENT = (
     *("fsck error", "index-pack failed", "unpack-objects failed", "repository corruption"),
@@ -59,20 +60,22 @@ class Arrived:
 
 
 def fetch_runs(
-    repository: Repository, there: Where, before: Mapping[str, str], *, accept_rewind: bool
+    repository: Repository, there: Where, before: Mapping[str, str], *, force: bool
 ) -> Arrived:
     """Bring what is remembered of a remote's runs and ledgers up to date.
+
+    With ``force`` ledgers too that went back there.
 
     Raises `RemoteError` where the remote cannot be spoken to, and `BeatenError` where
     somebody else fetches into this repository just now.
     """
     done = Arrived(before=before)
-    plus = "+" if accept_rewind else ""
+    plus = "+" if force else ""
     specs = [
         f"+{there.theirs(RUNS)}*:{there.ref('runs/*')}",
         f"{plus}{there.theirs(EXPERIMENTS)}*:{there.ref('experiments/*')}",
     ]
-    code, _, err = spoken(repository, *_FETCH, "--prune", there.address, *specs)
+    code, _, err = spoken(repository, *FETCH, "--prune", there.address, *specs)
     done.rewound = _rewound(there, err)
     if code and not done.rewound:
         if not _is_content(err):
@@ -116,7 +119,7 @@ def _fetch_parts(repository: Repository, there: Where, done: Arrived, plus: str)
             f"{'+' if ref.startswith(RUNS) else plus}{there.theirs(ref)}:{here[ref]}"
             for ref in part
         ]
-        code, _, err = spoken(repository, *_FETCH, there.address, *specs)
+        code, _, err = spoken(repository, *FETCH, there.address, *specs)
         done.rewound |= _rewound(there, err)
         if not code or _REWOUND.search(err):
             continue

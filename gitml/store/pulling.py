@@ -137,14 +137,18 @@ class Pulled:
         self.refused |= more.refused
 
 
-def pull_runs(repository: Repository, there: Where, *, accept_rewind: bool = False) -> Pulled:
+def pull_runs(
+    repository: Repository, there: Where, *, accept_rewind: bool = False, rejoin: bool = False
+) -> Pulled:
     """Fetch runs and ledgers of a remote and join them with ours.
 
-    Source trees, packages and large files stay where they are. Raises `RemoteError`
+    Source trees, packages and large files stay where they are. A ledger that went back
+    is left alone and named; with ``accept_rewind`` ours follows, with ``rejoin`` the two are
+    joined, so that a push brings back what was lost. Raises `RemoteError`
     (`UnreachableError`) where the remote cannot be spoken to; nothing is changed then.
     """
     done = Pulled()
-    _fetch(repository, there, done, accept_rewind=accept_rewind)
+    _fetch(repository, there, done, accept_rewind=accept_rewind, rejoin=rejoin)
 
     def attempt() -> None:
         done.ledgers.clear()
@@ -152,14 +156,26 @@ def pull_runs(repository: Repository, there: Where, *, accept_rewind: bool = Fal
         _bring_up(repository, there, done)
 
     again(attempt)
-    again(lambda: let_go(repository, done))
+    hot = again(lambda: let_go(repository, done))
+    if done.rewound or not hot.isdisjoint(done.gone):
+        again(lambda: _forget_sources(repository, there))
     return done
 
 
-def _fetch(repository: Repository, there: Where, done: Pulled, *, accept_rewind: bool) -> None:
+def _forget_sources(repository: Repository, there: Where) -> None:
+    """Forget that a remote has sources, for it lost something: the next push names them again."""
+    seen = repository.refs(there.ref("source"), there.ref("sources"))
+    if seen:
+        repository.update_refs([RefUpdate(ref, None, oid) for ref, oid in seen.items()])
+
+
+def _fetch(
+    repository: Repository, there: Where, done: Pulled, *, accept_rewind: bool, rejoin: bool
+) -> None:
     runs, ledgers = there.ref("runs/"), there.ref("experiments/")
     before = repository.refs(runs, ledgers)
-    found = again(lambda: fetch_runs(repository, there, before, accept_rewind=accept_rewind))
+    force = accept_rewind or rejoin
+    found = again(lambda: fetch_runs(repository, there, before, force=force))
     after = found.after
     done.refused |= found.refused
     for ref, oid in after.items():
@@ -277,13 +293,16 @@ def _bring_up(repository: Repository, there: Where, done: Pulled) -> None:
         move_refs(repository, updates)
 
 
-def let_go(repository: Repository, done: Pulled) -> None:
-    """Delete hot refs of ours that a ledger holds whole, or whose run was purged."""
+def let_go(repository: Repository, done: Pulled) -> set[str]:
+    """Delete hot refs of ours that a ledger holds whole, or whose run was purged.
+
+    Return the ids of those that stay.
+    """
     refs = repository.refs(RUNS, EXPERIMENTS)
     hot = {ref.removeprefix(RUNS): oid for ref, oid in refs.items() if ref.startswith(RUNS)}
     hot = {run_id: oid for run_id, oid in hot.items() if is_run_id(run_id)}
     if not hot:
-        return
+        return set()
     known = read_ledgers(repository, refs)
     purged = purged_among(repository, known, hot)
     writing = set(live.live_ids(repository.home))
@@ -295,3 +314,4 @@ def let_go(repository: Repository, done: Pulled) -> None:
     for run_id in sorted(purged & writing):
         live.drop(repository.home, run_id)
     done.settled, done.purged = sorted(kept), sorted(purged)
+    return hot.keys() - purged - kept

@@ -6,7 +6,7 @@ import pytest
 
 from gitml.errors import UnreachableError, UsageError
 from gitml.query.index import open_index
-from gitml.store import ledger, pushing
+from gitml.store import ledger, planning
 from gitml.store.git import open_repository
 from gitml.store.pulling import pull_runs, where
 from gitml.store.purge import purge
@@ -201,6 +201,113 @@ def test_a_rewound_ledger_is_refused_named_and_taken_on_request(clones, three, g
     assert b.runs().keys() == {"old", "mine"}
 
 
+def test_a_ledger_that_went_back_and_on_again_is_joined_by_a_push(clones, three, git):
+    """A host is put back to yesterday, and others go on: nobody's runs are lost by that."""
+    a, b, _ = three
+    make_runs(a.path, {"name": "old"})
+    a.seal()
+    a.push()
+    b.pull()
+    old = gitml_refs(git, clones[3])["refs/gitml/experiments/churn"]
+    make_runs(a.path, {"name": "lost"})
+    a.seal()
+    a.push()
+    git(clones[3], "update-ref", "refs/gitml/experiments/churn", old)
+    make_runs(b.path, {"name": "since"})
+    b.seal()
+    b.push()
+    assert list(a.pull().rewound) == ["churn"]
+    assert a.push().ledgers == ["churn"]
+    b.pull()
+    assert a.runs().keys() == b.runs().keys() == {"old", "lost", "since"}
+    assert gitml_refs(git, a.path) == gitml_refs(git, clones[3])
+
+
+def source(git, path, text):
+    """Keep a tree of source as a run does, and return it."""
+    (path / "code.py").write_text(text)
+    git(path, "add", "code.py")
+    tree = git(path, "write-tree").strip()
+    commit = git(path, "commit-tree", "-m", "source of gitml runs", "-p", "HEAD", tree).strip()
+    git(path, "update-ref", f"refs/gitml/source/t-{tree}", commit)
+    return tree
+
+
+@pytest.mark.parametrize("how", ["push", "pull"])
+def test_a_host_that_lost_all_gets_all_again(clones, three, git, how):
+    a, b, _ = three
+    make_runs(a.path, {"name": "hot"}, {"name": "sealed", "experiment": "other"})
+    source(git, a.path, "one")
+    a.push()
+    everything = gitml_refs(git, clones[3])
+    for ref in everything:
+        git(clones[3], "update-ref", "-d", ref)
+    if how == "pull":
+        assert len(a.pull().gone) == 2
+    done = a.push()  # which seemed to have nothing to send
+    assert (len(done.runs), done.sources) == (2, 1)
+    assert gitml_refs(git, clones[3]) == everything
+    assert a.push().runs == []
+    # What is not there because somebody sealed it is not brought back.
+    b.pull()
+    b.seal(pulled=True)
+    assert len(b.push().settled) == 2
+    sealed = gitml_refs(git, clones[3])
+    assert a.push().runs == []
+    assert gitml_refs(git, clones[3]) == sealed
+    a.path.parent.joinpath("hub.git").rename(a.path.parent / "away.git")
+    with pytest.raises(UnreachableError):  # and not "has everything"
+        a.push()
+
+
+def test_refs_of_source_that_a_host_has_in_its_set_go_there(clones, three, git):
+    a, b, _ = three
+    git(b.path, "pull", "--quiet", "origin", "main")
+    one = source(git, a.path, "one")
+    source(git, b.path, "one")
+    two = source(git, b.path, "two")
+    assert (a.push().sources, b.push().sources) == (1, 1)
+    make_runs(a.path, {"name": "a1"})
+    a.seal()
+    a.push()
+    assert f"refs/gitml/source/t-{one}" not in gitml_refs(git, clones[3])
+    assert f"refs/gitml/source/t-{two}" in gitml_refs(git, clones[3])
+    make_runs(b.path, {"name": "b1"})
+    b.seal()
+    settle(b, a)
+    there = gitml_refs(git, clones[3])
+    assert not [ref for ref in there if ref.startswith("refs/gitml/source/")]
+    held = git(clones[3], "ls-tree", "-r", "-t", "--name-only", "refs/gitml/sources")
+    assert {f"{tree[:2]}/{tree}" for tree in (one, two)} <= {*held.split()}
+    git(clones[3], "fsck", "--strict", "--no-dangling")
+
+
+def test_commits_of_people_that_go_along_with_source_are_counted(clones, three, git):
+    a, b, _ = three
+    source(git, a.path, "one")
+    assert a.push().commits == 0
+    for name in ("first", "second"):
+        git(a.path, "commit", "--quiet", "--allow-empty", "-m", name)
+    source(git, a.path, "two")
+    assert [a.push(dry_run=True).commits, a.push().commits, a.push().commits] == [2, 2, 0]
+    source(git, a.path, "three")
+    assert a.push().commits == 0  # they are there
+    git(b.path, "pull", "--quiet", "origin", "main")
+    git(b.path, "commit", "--quiet", "--allow-empty", "-m", "another")
+    source(git, b.path, "four")
+    assert b.push(source=False).commits == 0
+
+
+def test_what_is_held_stays_home_with_many_too(clones, three, git, monkeypatch):
+    monkeypatch.setattr(planning, "MANY", 2)
+    a = three[0]
+    make_runs(a.path, *({"name": f"a{n}"} for n in range(4)))
+    held = f"refs/gitml/runs/{run_id_of('a0')}"
+    assert len(a.push(held={held}).runs) == 3
+    assert held not in gitml_refs(git, clones[3])
+    assert a.push().runs == [run_id_of("a0")]
+
+
 def test_a_remote_that_refuses_one_run_gets_the_others(clones, three, git):
     a, _, c = three
     make_runs(a.path, {"name": "good"}, {"name": "bad"}, {"name": "fine"})
@@ -238,7 +345,7 @@ def test_no_remote_and_no_answer(repo, clones, three, git):
 
 
 def test_many_runs_are_pushed_by_a_pattern_and_end_as_by_name(clones, three, git, monkeypatch):
-    monkeypatch.setattr(pushing, "MANY", 2)
+    monkeypatch.setattr(planning, "MANY", 2)
     a, b, c = three
     make_runs(a.path, *({"name": f"a{n}"} for n in range(4)))
     assert len(a.push().runs) == 4
