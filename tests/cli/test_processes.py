@@ -6,9 +6,10 @@ GitPython asks ``git version`` when it is imported; that is not ours.
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
+import shutil
+import subprocess
 import sys
 
 import click
@@ -134,7 +135,10 @@ def started(trace):
 
 
 def many_runs(repo, git, number):
-    """Half of the runs sealed (s0, s1 …), half hot (r0, r1 …), each with code and a file."""
+    """Half of the runs sealed (s0, s1 …), half hot (r0, r1 …), each with code and a file.
+
+    Yields commands of gitml to be run at that point.
+    """
     tree = git(repo, "rev-parse", "HEAD^{tree}").strip()
     commit = git(repo, "rev-parse", "HEAD").strip()
     facts = {**PLAIN, "source": Source(tree=tree, commit=commit)}
@@ -186,9 +190,26 @@ CASES = [
 ]
 
 
+@pytest.fixture(scope="module")
+def world(tmp_path_factory, git):
+    """Return a folder with a repository of many runs, the host beside it, and a file."""
+    top = tmp_path_factory.mktemp("world")
+    git(top, "init", "--quiet", "--initial-branch=main", "--template=", "repo")
+    repo = top / "repo"
+    (repo / "train.py").write_text("print('trained')\n")
+    git(repo, "add", "train.py")
+    git(repo, "commit", "--quiet", "-m", "first")
+    for command in many_runs(repo, git, 12):
+        done = subprocess.run([sys.executable, "-m", "gitml", *command], cwd=repo, check=False)
+        assert done.returncode == 0
+    return top
+
+
 @pytest.mark.parametrize("call, dirty", CASES)
-def test_processes(repo, git, gitml_cli, invoke, tmp_path, call, dirty):
-    for command in itertools.chain(many_runs(repo, git, 12), BEFORE.get(call[0], ())):
+def test_processes(world, copied, git, gitml_cli, invoke, tmp_path, call, dirty):
+    shutil.copytree(world, tmp_path, dirs_exist_ok=True, ignore=lambda *_: {"repo"})
+    repo = copied(world / "repo", tmp_path / "repo")
+    for command in BEFORE.get(call[0], ()):
         done = invoke(*command, cwd=repo)
         assert done.code == 0, done.err
     for key, value in SETTINGS.get(call[0], {}).items():
