@@ -22,7 +22,7 @@ from gitml.registry.versionfile import (
     dump_version,
 )
 from gitml.store.artifacts import pointer
-from gitml.store.history import copies, requirements
+from gitml.store.history import copies
 from gitml.store.remote import PushRef
 from gitml.store.source import commit_date, write_commit
 from gitml.store.state import fold, read_tree, stored_paths
@@ -51,6 +51,7 @@ def freeze(
     *,
     tags: Mapping[str, str],
     note: str | None,
+    installed: str = "",
 ) -> ModelVersion:
     """Return a version without model, name, number, time and author; `register` gives them.
 
@@ -71,7 +72,7 @@ def freeze(
         note=note,
         files=package_files(members),
     )
-    return version if run is None else _with_run(repository, version, run)
+    return version if run is None else _with_run(repository, version, run, installed)
 
 
 def check_run(run: Run) -> None:
@@ -86,7 +87,9 @@ def check_run(run: Run) -> None:
         )
 
 
-def _with_run(repository: Repository, version: ModelVersion, run: Run) -> ModelVersion:
+def _with_run(
+    repository: Repository, version: ModelVersion, run: Run, installed: str
+) -> ModelVersion:
     found = copies(repository, run.id)
     if not found:
         raise RefusedError(
@@ -107,7 +110,7 @@ def _with_run(repository: Repository, version: ModelVersion, run: Run) -> ModelV
         params=run.params,
         inputs=run.inputs,
         environment=compact(run.environment),
-        packages=_packages(requirements(repository, run.id) or ""),
+        packages=_packages(installed),
     )
 
 

@@ -13,8 +13,9 @@ from gitml.codec import dump, load_user_yaml
 from gitml.errors import InputError
 from gitml.names import visible
 from gitml.registry.package import MLMODEL, Member, made_member
-from gitml.registry.pickles import LOADER, LOADER_FOLDER, Pickled, look
+from gitml.registry.pickles import LOADER, LOADER_FOLDER, Pickled, look, named
 from gitml.registry.signature import inferred, mlflow_signature, read_signature
+from gitml.registry.surroundings import ENV, surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,12 +63,15 @@ def complete(
     signature: Any = None,
     example: Any = None,
     python: str | None = None,
+    installed: str = "",
 ) -> tuple[list[Member], MlModel]:
     """Return the files of a model with a MLmodel among them, and what that says.
 
     Files with a MLmodel are a model in MLflow's form and stay as they are; others
     get a minimal one, a pure function of them and of what is given here. ``python``
-    is the version of the interpreter that trained it. Raises `InputError`.
+    is the version of the interpreter that trained it, ``installed`` what it had, a
+    requirement a line; where MLflow can load the model, both are said in the files
+    that it reads (`surroundings`). Raises `InputError`.
     """
     by_path = {member.path: member for member in members}
     if MLMODEL in by_path:
@@ -81,8 +85,8 @@ def complete(
         return list(members), read_mlmodel(b"".join(by_path[MLMODEL].open()))
     known = read_signature(signature) or inferred(example)
     added = [] if example is None else [_example(example)]
-    flavors, loader = _flavors(members, python)
-    added += loader
+    flavors, made = _flavors(members, python, installed)
+    added += made
     for member in added:
         if member.path in by_path:
             raise InputError(
@@ -94,28 +98,34 @@ def complete(
         document["signature"] = mlflow_signature(known)
     if example is not None:
         document["saved_input_example_info"] = _example_info(example)
-    made = made_member(MLMODEL, dump(document))
-    return [*members, *added, made], MlModel(flavors=flavors, signature=known)
+    mlmodel = made_member(MLMODEL, dump(document))
+    return [*members, *added, mlmodel], MlModel(flavors=flavors, signature=known)
 
 
 def _flavors(
-    members: Sequence[Member], python: str | None
+    members: Sequence[Member], python: str | None, installed: str
 ) -> tuple[dict[str, dict[str, Json]], list[Member]]:
-    """Return the flavors that really load these files, and the loader that they need."""
-    found = {m.path: kind for m in members if (kind := look(m)) is not None}
+    """Return the flavors that really load these files, and the files that they need."""
+    found = {m.path: (kind, m) for m in members if (kind := look(m)) is not None}
     if len(found) != 1:  # none that is known, or two: which is the model is not ours to guess
         return {}, []
-    ((path, kind),) = found.items()
-    version: dict[str, Json] = {"python_version": python} if python else {}
+    ((path, (kind, member)),) = found.items()
+    names = named(member)
+    if "__main__" in names.modules:  # of the script that trained it: loads nowhere else
+        return {}, []
+    around = surroundings(members, names, recorded=installed, python=python)
+    rest: dict[str, Json] = {"env": dict(ENV)}
+    rest |= {"python_version": python} if python else {}
     if kind is Pickled.PLAIN:
-        function = {"loader_module": "mlflow.sklearn", "model_path": path, **version}
-        own = {"pickled_model": path, "serialization_format": "pickle"}
-        return {"python_function": function, "sklearn": own}, []
+        function = {"loader_module": "mlflow.sklearn", "model_path": path, **rest}
+        own: dict[str, Json] = {"pickled_model": path, "serialization_format": "pickle"}
+        own |= {"sklearn_version": names.sklearn} if names.sklearn else {}
+        return {"python_function": function, "sklearn": own}, around
     if any(m.path.split("/")[0].casefold() == LOADER_FOLDER for m in members):
         return {}, []
     module = LOADER_FOLDER + "/gitml_loader.py"
-    function = {"loader_module": "gitml_loader", "code": LOADER_FOLDER, "data": path, **version}
-    return {"python_function": function}, [made_member(module, LOADER)]
+    function = {"loader_module": "gitml_loader", "code": LOADER_FOLDER, "data": path, **rest}
+    return {"python_function": function}, [made_member(module, LOADER), *around]
 
 
 def _example(example: Any) -> Member:

@@ -1,8 +1,9 @@
-"""What a pickled model is, told from its first instructions; none of them is carried out.
+"""What a pickled model is, told from its instructions; none of them is carried out.
 
 ``pickletools`` takes a pickle apart without building anything. A scikit-learn model
 begins by naming its class and making one of it (``NEWOBJ``); what begins otherwise,
-such as a dictionary of models, is not one that MLflow can call.
+such as a dictionary of models, is not one that MLflow can call. So do the models of
+XGBoost and LightGBM that follow scikit-learn's interface.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import lzma
 import pickletools
 import re
 import zlib
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from gitml.registry.package import Member
 
 _HEAD = 4096
-"""Bytes at the start of a pickle that are looked at, after unpacking."""
+"""Bytes at the start of a pickle that tell what it is, after unpacking."""
 _PACKED_HEAD = 64 * 1024
 _STEPS = 16
 _JOBLIB = b"joblib.numpy_pickle"
@@ -31,11 +33,16 @@ _PREDICTORS = re.compile(
     r"|ensemble|frozen|gaussian_process|isotonic|kernel_ridge|linear_model|mixture"
     r"|model_selection|multiclass|multioutput|naive_bayes|neighbors|neural_network|pipeline"
     r"|semi_supervised|svm|tree)(\.\w+)*"
+    r"|(xgboost|lightgbm)\.sklearn"
 )
-"""Modules of scikit-learn whose classes predict; a scaler loads, and then cannot be called."""
+"""Modules whose classes predict; a scaler loads, and then cannot be called."""
 _NO_PREDICTORS = frozenset(
     ["ColumnTransformer", "FeatureUnion", "RandomTreesEmbedding", "KNeighborsTransformer"]
 )
+_SCANNED = 256 * 1024 * 1024
+"""Bytes of a pickle, unpacked, in which names are looked for."""
+_OVERLAP = 1024
+"""Bytes that one piece is looked at with the next, longer than any name with its class."""
 LOADER_FOLDER = "code"
 LOADER = b'''"""Loads a scikit-learn model that joblib wrote, for mlflow.pyfunc."""
 
@@ -56,43 +63,99 @@ class Pickled(enum.Enum):
     """By joblib, whose files only joblib reads."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """What a pickle names."""
+
+    modules: frozenset[str]
+    """The packages of its classes and functions, such as ``sklearn``; ``__main__`` too."""
+    sklearn: str | None = None
+    """The version of scikit-learn that its models say they are of."""
+
+
 def look(member: Member) -> Pickled | None:
-    """Return how a file holds a pickled scikit-learn model; None if it does not."""
-    pieces = member.open()
+    """Return how a file holds a pickled model that predicts; None if it does not."""
     head = b""
-    for piece in pieces:
+    for piece in member.open():
         head += piece
         if len(head) >= _PACKED_HEAD:
             break
-    unpack = next((u for magic, u in _PACKED if head.startswith(magic)), None)
-    if not _is_predictor(head[:_HEAD] if unpack is None else unpack(head)):
+    packed = _unpacker(head) is not None
+    start = next(_unpacked(iter([head])), b"")
+    if not _is_predictor(start[:_HEAD]):
         return None
-    if unpack is not None:
+    if packed:
         return Pickled.JOBLIB
     return Pickled.JOBLIB if _holds(member.open(), _JOBLIB) else Pickled.PLAIN
 
 
-def _inflated(head: bytes) -> bytes:
-    return zlib.decompressobj(wbits=zlib.MAX_WBITS | 32).decompress(head, _HEAD)
+def named(member: Member) -> Named:
+    """Return what a pickle names in its first 256 MiB, of what `look` takes for a model."""
+    modules: set[str] = set()
+    sklearn = None
+    tail, seen = b"", 0
+    for piece in _unpacked(member.open()):
+        data = tail + piece
+        for size, name in _GLOBAL.findall(data):
+            if len(name) == size[0]:
+                modules.add(name.partition(b".")[0].decode())
+        modules.update(name.partition(b".")[0].decode() for name in _OLD_GLOBAL.findall(data))
+        if sklearn is None and (stated := _SKLEARN.search(data)) is not None:
+            sklearn = stated[2][: stated[1][0]].decode()
+        tail, seen = data[-_OVERLAP:], seen + len(piece)
+        if seen >= _SCANNED:
+            break
+    return Named(modules=frozenset(modules), sklearn=sklearn)
 
 
-_PACKED: tuple[tuple[bytes, Callable[[bytes], bytes]], ...] = (
-    (b"x", lambda head: _tried(_inflated, head)),
-    (b"\x1f\x8b", lambda head: _tried(_inflated, head)),
-    (b"BZh", lambda head: _tried(lambda h: bz2.BZ2Decompressor().decompress(h, _HEAD), head)),
-    (
-        b"\xfd7zXZ\0",
-        lambda head: _tried(lambda h: lzma.LZMADecompressor().decompress(h, _HEAD), head),
-    ),
+_GLOBAL = re.compile(
+    rb"\x8c(.)([A-Za-z_][\w.]{0,254})\x94?(?:\x8c.[A-Za-z_][\w.]{0,254}|h.|j.{4})\x94?\x93",
+    re.DOTALL,
+)
+"""A module and a class of it, as protocol 4 and later name them (``STACK_GLOBAL``)."""
+_OLD_GLOBAL = re.compile(rb"c(?=([A-Za-z_][\w.]*)\n[A-Za-z_][\w.]*\n)")
+"""The same before: any ``c`` in front of two such lines, as the instruction has no other mark."""
+_SKLEARN = re.compile(
+    rb"_sklearn_version(?:\x94|q.|r.{4})?(?:\x8c|(?=X.\0\0\0)X)(.)(?:\0\0\0)?([0-9][\w.+]*)",
+    re.DOTALL,
+)
+
+
+class _Unpacker(Protocol):
+    def decompress(self, data: bytes, /) -> bytes: ...
+
+
+_PACKED: tuple[tuple[bytes, Callable[[], _Unpacker]], ...] = (
+    (b"x", zlib.decompressobj),
+    (b"\x1f\x8b", lambda: zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)),
+    (b"BZh", bz2.BZ2Decompressor),
+    (b"\xfd7zXZ\0", lzma.LZMADecompressor),
 )
 """How joblib packs, by the first bytes."""
+_SLICE = 4096
+"""Bytes that are unpacked at once: what is made to unpack to very much stays bounded."""
 
 
-def _tried(unpack: Callable[[bytes], bytes], head: bytes) -> bytes:
-    try:
-        return unpack(head)
-    except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError):
-        return b""
+def _unpacker(head: bytes) -> _Unpacker | None:
+    return next((make() for magic, make in _PACKED if head.startswith(magic)), None)
+
+
+def _unpacked(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield what is in a file, unpacked if it is packed, as far as that goes."""
+    unpacker, first = None, True
+    for piece in pieces:
+        if first:
+            unpacker, first = _unpacker(piece), False
+        if unpacker is None:
+            yield piece
+            continue
+        for at in range(0, len(piece), _SLICE):
+            try:
+                data = unpacker.decompress(piece[at : at + _SLICE])
+            except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError):
+                return
+            if data:
+                yield data
 
 
 def _is_predictor(head: bytes) -> bool:

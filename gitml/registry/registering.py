@@ -44,6 +44,7 @@ from gitml.registry.writing import (
 )
 from gitml.sharing.large import upload
 from gitml.store.git import RefUpdate
+from gitml.store.history import requirements
 from gitml.store.shared import fetch_registry
 
 if TYPE_CHECKING:
@@ -112,9 +113,12 @@ def candidate_of(
     else:
         gathered = logged_members(repository, run, folder=folder, model=model)
     python = (run.environment.python or "").rpartition(" ")[2] if run else ""
-    members, mlmodel = complete(gathered.members, python=python or None)
+    installed = (requirements(repository, run.id) or "") if run else ""
+    members, mlmodel = complete(gathered.members, python=python or None, installed=installed)
     check_listing(members)
-    version = freeze(repository, run, members, mlmodel, tags=tags or {}, note=note)
+    version = freeze(
+        repository, run, members, mlmodel, tags=tags or {}, note=note, installed=installed
+    )
     return Candidate(version=version, members=tuple(members), name=""), gathered
 
 

@@ -14,6 +14,7 @@ from gitml.registry.mlmodel import complete
 from gitml.registry.package import check_listing, members_of, scan
 from gitml.registry.packing import FOLDER
 from gitml.registry.wishes import Wish, tag_of
+from gitml.tracking.packages import requirements
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,7 +47,13 @@ def log_model(
     wish = None if name is None else tag_of(Wish(name, folder))
     found = scan([place])
     python = platform.python_version()
-    members, _ = complete(members_of(found), signature=signature, example=example, python=python)
+    members, _ = complete(
+        members_of(found),
+        signature=signature,
+        example=example,
+        python=python,
+        installed=requirements(),
+    )
     check_listing(members)
     logged = []
     with tempfile.TemporaryDirectory(prefix="gitml-") as scratch:

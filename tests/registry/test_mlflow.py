@@ -41,6 +41,7 @@ LOAD = """
     warnings.simplefilter("ignore")
     import pandas as pd
     import mlflow
+    from mlflow.utils.environment import _PythonEnv
     frame = pd.DataFrame({"age": [30, 41, 52, 63], "spend": [1.5, 2.5, 0.5, 9.0]})
     found = {}
     for folder in sys.argv[1:]:
@@ -49,6 +50,8 @@ LOAD = """
         found[folder] = [
             model.predict(frame).tolist(),
             None if signature is None else signature.inputs.input_names(),
+            open(mlflow.pyfunc.get_model_dependencies(folder)).read().split(),
+            _PythonEnv.from_yaml(folder + "/python_env.yaml").dependencies,
         ]
     info = mlflow.models.get_model_info("plain")
     print(json.dumps([found, info.flavors]))
@@ -86,9 +89,12 @@ def test_mlflow_loads_what_is_pulled(repo, invoke):
         (repo / name).rename(repo / f"{name}-before") if (repo / name).exists() else None
         gitml("model", "pull", f"{name}@latest", "-o", name)
     found, flavors = python(LOAD, "saved", "pickled", "joblib", cwd=repo)
-    assert found == {
-        "saved": [expected, ["age", "spend"]],
-        "pickled": [expected, None],
-        "joblib": [expected, None],
-    }
+    for name, inputs in (("saved", ["age", "spend"]), ("pickled", None), ("joblib", None)):
+        predicted, names, needed, installs = found[name]
+        assert (predicted, names) == (expected, inputs)
+        # What mlflow models serve and predict install before they load it.
+        assert installs == ["-r requirements.txt"]
+        assert {line.partition("==")[0] for line in needed} >= {"mlflow", "scikit-learn"} or (
+            name == "saved"
+        )
     assert flavors == {}

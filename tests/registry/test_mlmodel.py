@@ -9,6 +9,7 @@ import io
 import json
 import lzma
 import pickle
+import sys
 import zlib
 
 import pytest
@@ -158,6 +159,10 @@ def pickles():
 def test_models_of_scikit_learn_are_known_without_unpickling():
     for data, kind in pickles():
         assert look(made_member("model", data)) is kind, data[:20]
+    boosted = b"\x80\x04\x95\x10\0\0\0\0\0\0\0\x8c\x0fxgboost.sklearn\x94\x8c\x0dXGBClassifier\x94\x93\x94)\x81\x94."
+    assert look(made_member("model", boosted)) is Pickled.PLAIN
+    members, _ = complete([made_member("m", boosted)], installed="xgboost-cpu==3.2\ntrain==1\n")
+    assert documents(members)["requirements.txt"] == b"mlflow\nscikit-learn\nxgboost-cpu==3.2\n"
 
 
 def test_what_is_not_a_model_that_can_be_called():
@@ -182,10 +187,12 @@ def test_what_is_not_a_model_that_can_be_called():
 
 def test_a_pickled_model_gets_the_flavors_that_load_it():
     (plain, _), *_, (packed, _) = pickles()
+    env = {"conda": "conda.yaml", "virtualenv": "python_env.yaml"}
     _, found = complete([made_member("model.pkl", plain)], python="3.11.7")
     assert found.flavors["python_function"] == {
         "loader_module": "mlflow.sklearn",
         "model_path": "model.pkl",
+        "env": env,
         "python_version": "3.11.7",
     }
     members, found = complete([made_member("m/model.joblib", packed)])
@@ -194,10 +201,64 @@ def test_a_pickled_model_gets_the_flavors_that_load_it():
             "loader_module": "gitml_loader",
             "code": "code",
             "data": "m/model.joblib",
+            "env": env,
         }
     }
-    assert [m.path for m in members] == ["m/model.joblib", "code/gitml_loader.py", "MLmodel"]
+    assert [m.path for m in members] == [
+        "m/model.joblib",
+        "code/gitml_loader.py",
+        "requirements.txt",
+        "python_env.yaml",
+        "conda.yaml",
+        "MLmodel",
+    ]
     _, found = complete([made_member("a.pkl", plain), made_member("b.pkl", plain)])
     assert found.flavors == {}
     _, found = complete([made_member("a", packed), made_member("Code/x.py", b"")])
     assert found.flavors == {}
+
+
+def test_what_a_model_needs_is_what_its_pickle_names_as_it_was_recorded():
+    sklearn = pytest.importorskip("sklearn")
+    now = f"scikit-learn=={sklearn.__version__}"
+    around = f"joblib==1.5\nnumpy==2.4.6+mkl\npytest==9\nmlflow==3.17\n{now}\nscipy @ file:///x\n"
+    for data, kind in pickles():
+        members, _ = complete([made_member("m", data)], python="3.12", installed=around)
+        documented = documents(members)
+        assert documented["requirements.txt"].decode().splitlines() == [
+            *("joblib==1.5", "mlflow==3.17", "numpy==2.4.6", now),
+        ], (data[:20], kind)
+    assert load_user_yaml(documented["python_env.yaml"].decode(), "") == {
+        "python": "3.12",
+        "build_dependencies": ["pip", "setuptools", "wheel"],
+        "dependencies": ["-r requirements.txt"],
+    }
+    # What was recorded is of another environment: the pickle says which scikit-learn it is of.
+    other = around.replace(now, "scikit-learn==0.1")
+    members, found = complete([made_member("m", pickles_plain())], installed=other)
+    lines = documents(members)["requirements.txt"].decode().splitlines()
+    assert lines == ["mlflow", "numpy", now]
+    assert found.flavors["sklearn"]["sklearn_version"] == sklearn.__version__
+    # Files of the user's own stay, and are what the others speak of.
+    given = [made_member("m", pickles_plain()), made_member("requirements.txt", b"torch\n")]
+    documented = documents(complete(given, installed=around)[0])
+    assert documented["requirements.txt"] == b"torch\n"
+    conda = load_user_yaml(documented["conda.yaml"].decode(), "")
+    assert conda["dependencies"][-1] == {"pip": ["-r requirements.txt"]}
+
+
+def test_a_pickle_that_needs_the_script_that_made_it_has_no_flavor():
+    pipeline = pytest.importorskip("sklearn.pipeline")
+    own = type("Own", (), {"__module__": "__main__", "__qualname__": "Own"})
+    main = sys.modules["__main__"]
+    main.Own = own
+    try:
+        data = pickle.dumps(pipeline.Pipeline([("own", own())]))
+    finally:
+        del main.Own
+    members, found = complete([made_member("model.pkl", data)])
+    assert (found.flavors, [m.path for m in members]) == ({}, ["model.pkl", "MLmodel"])
+
+
+def pickles_plain():
+    return next(iter(pickles()))[0]
