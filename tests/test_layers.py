@@ -26,6 +26,7 @@ DOORS = {  # library: the modules (or folders) that may import it
     "fsspec": ["gitml.store.cloud"],
     "git": ["gitml.store.git"],
     "jinja2": ["gitml.site.render"],
+    "markdown_it": ["gitml.site.markdown"],
     "mlflow": ["gitml.importers.mlflow", "gitml.plugins.mlflow"],
     "plotly": [],  # the site's tests draw with it; the build copies its bundle unopened
     "rich": ["gitml.output"],

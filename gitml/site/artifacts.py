@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from gitml.errors import GitmlError
 from gitml.reproduce.artifacts import Contents
-from gitml.site import urls
+from gitml.site import redact, urls
+from gitml.site.facts import is_markdown
 from gitml.site.parts import File
 from gitml.store.artifacts import INLINE_MOST, check_blob
 from gitml.store.state import stored_paths
@@ -40,7 +41,8 @@ _PICTURES = (
     (b"GIF89a", "gif"),
 )
 _TEXTS = frozenset(
-    "txt log md rst yaml yml toml ini cfg conf py sh sql r jl json jsonl csv tsv dot".split()
+    "txt log md markdown rst yaml yml toml ini cfg conf py sh sql r jl "
+    "json jsonl csv tsv dot".split()
 )
 _ACTIVE = re.compile(
     rb"<script|\son\w+\s*=|javascript:|<foreignobject|<!entity|<iframe|<embed|<object|<use[^>]+http",
@@ -68,15 +70,18 @@ class Shown:
     """Pictures by the address they get."""
 
 
-def show(store: Repository, run: Run, key: str, tree: str) -> Shown:
-    """Return what a page has of a run's files; ``tree`` is the run's tree if it has one only."""
+def show(store: Repository, run: Run, key: str, tree: str, *, hide: bool) -> Shown:
+    """Return what a page has of a run's files; ``tree`` is the run's tree if it has one only.
+
+    With ``hide`` texts are without addresses, home folders and credentials; pictures stay.
+    """
     shown = Shown()
     listed = sorted(run.artifacts.values(), key=lambda a: a.path)[:LISTED]
     wanted = [a for a in listed if _may_be_shown(a)][:PREVIEWS]
     contents = _contents(store, run, wanted, tree)
     for nth, each in enumerate(listed):
         data = contents.get(each.path)
-        shown.files.append(_file(shown, each, data, key, nth))
+        shown.files.append(_file(shown, each, data, key, nth, hide=hide))
     return shown
 
 
@@ -114,7 +119,9 @@ def _contents(
     return found
 
 
-def _file(shown: Shown, artifact: Artifact, data: bytes | None, key: str, nth: int) -> File:
+def _file(
+    shown: Shown, artifact: Artifact, data: bytes | None, key: str, nth: int, *, hide: bool
+) -> File:
     uri = artifact.uri or ""
     on_web = uri.startswith(("https://", "http://"))
     plain = File(
@@ -139,10 +146,17 @@ def _file(shown: Shown, artifact: Artifact, data: bytes | None, key: str, nth: i
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         return plain
+    return _readable(shown, plain, redact.text(text) if hide else text, ending, hide=hide)
+
+
+def _readable(shown: Shown, plain: File, text: str, ending: str, *, hide: bool) -> File:
+    """Return a text as it reads best, by the ending of its path."""
     if ending == "json":
-        return _json(shown, plain, text)
+        return _json(shown, plain, text, hide=hide)
     if ending in {"csv", "tsv"}:
         return _table(plain, text, "\t" if ending == "tsv" else ",")
+    if ending in {"md", "markdown"} and is_markdown(text):
+        return replace(plain, shown="markdown", body=text)
     return _text(plain, text)
 
 
@@ -166,14 +180,15 @@ def _text(plain: File, text: str) -> File:
     return replace(plain, shown="text", body=body, cut=cut)
 
 
-def _json(shown: Shown, plain: File, text: str) -> File:
+def _json(shown: Shown, plain: File, text: str, *, hide: bool) -> File:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
         return _text(plain, text)
     drawn = figure(document)
     if drawn is not None:
-        shown.figures.append(drawn)
+        # In JSON a path of Windows is spelled with two backslashes each.
+        shown.figures.append(redact.value(drawn) if hide and "\\\\" in text else drawn)
         number = str(len(shown.figures) - 1)
         return replace(plain, shown="figure", body=number)
     if "\n" not in text.strip():

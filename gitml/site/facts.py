@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 ABSENT = "–"
 LONGEST = 300
 """Characters of a value, beyond which it is cut."""
+_MARKDOWN, _BARS = 50_000, 200
+"""Characters of a text, and bars in a line of it, beyond which nobody wrote it by hand."""
 SPARK_WIDTH, SPARK_HEIGHT, SPARK_POINTS = 88, 22, 24
 _DRAWN = 60
 """Points of a drawing."""
@@ -38,6 +40,11 @@ def shown(value: Json) -> str:
         return number(value)
     text = exact(value)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
+def is_markdown(text: str) -> bool:
+    """Say whether a text is short and plain enough to be taken for Markdown."""
+    return len(text) <= _MARKDOWN and all(line.count("|") <= _BARS for line in text.splitlines())
 
 
 def spark_of(values: Sequence[float]) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gitml.site.model_parts import (
+        Card,
         Happening,
         Held,
         Input,
@@ -117,8 +118,8 @@ class VersionReport:
     """The versions that metrics are compared with: the one before, the one in production."""
     metrics: tuple[MetricLine, ...]
     """Its metrics."""
-    card: tuple[str, str] | None
-    """Path and text of the model card in its package; plain text, whatever it is written in."""
+    card: Card | None
+    """The model card in its package."""
     note: str
     """The note."""
     params: tuple[ValueLine, ...]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gitml.site.parts import Fact, Link, Moment
+    from gitml.site.parts import Fact, Link, Moment, Pair
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +21,20 @@ class Mark:
     """What it means, in a sentence."""
     href: str | None = None
     """Where it leads: the review, the commit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """A model card."""
+
+    path: str
+    """Where it lies in the package."""
+    text: str
+    """The text, without the facts at its head."""
+    marked: bool
+    """Whether it is to be read as Markdown."""
+    facts: tuple[Pair, ...]
+    """What it says of itself at its head: license, language, tags …"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -250,7 +250,7 @@ class File:
     href: str | None
     """Its copy on the site, or the address it was recorded with, on the web; None for neither."""
     shown: str
-    """How it is shown: image, text, table, figure, or nothing."""
+    """How it is shown: image, text, markdown, table, figure, or nothing."""
     body: str = ""
     """The text, where it is shown as text."""
     head: tuple[str, ...] = ()

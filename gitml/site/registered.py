@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import re
 from dataclasses import dataclass, field, replace
@@ -324,31 +323,3 @@ def _version(
         page=page,
         stages=tuple(stages_of(model, version)) if version.published else (),
     )
-
-
-def cards_of(store: Repository, shown: ShownModel) -> dict[str, tuple[str, str]]:
-    """Return path and text of the model card in each version's package, of those that have one."""
-    paths = {each.name: path for each in shown.living if (path := _card(each)) is not None}
-    commits = [shown.by_name[name].version for name in paths]
-    asked = [
-        f"{version.attached or version.commit}:package/{path}"
-        for version, path in zip(commits, paths.values(), strict=True)
-    ]
-    found = {}
-    for (name, path), answer in zip(paths.items(), store.objects().many(asked), strict=True):
-        if answer is not None and answer.kind == "blob":
-            with contextlib.suppress(UnicodeDecodeError):
-                found[name] = path, answer.data.decode("utf-8")
-    return found
-
-
-def _card(shown: ShownVersion) -> str | None:
-    """Return which file of a package is its model card: the one that is least deep."""
-    files = () if shown.whole is None else shown.whole.files
-    cards = [file.path for file in files if file.store == "tag" and _CARD.search(file.path)]
-    return min(cards, key=lambda path: (path.count("/"), path), default=None)
-
-
-_CARD = re.compile(
-    r"(?:^|/)(?:readme|model[-_]?card)(?:\.(?:md|markdown|rst|txt))?$", re.IGNORECASE
-)

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jinja2
+from markupsafe import Markup
 
 from gitml import __version__
 from gitml.errors import InputError, NotFoundError
 from gitml.names import visible
+from gitml.site.facts import is_markdown
 from gitml.words import number
 
 if TYPE_CHECKING:
@@ -48,6 +50,15 @@ def plotly_bundle() -> bytes:
         ) from None
 
 
+_compile = lru_cache(100)(jinja2.Environment.compile)
+
+
+class _Environment(jinja2.Environment):
+    """Compiles a template once in a process, which may make pages again and again."""
+
+    def compile(self, source, name, filename)
+
+
 class Templates:
     """The templates and assets of a site, one folder's files before another's."""
 
@@ -57,7 +68,7 @@ class Templates:
             raise NotFoundError(f"There is no folder {visible(str(own))}")
         self._folders = [folder for folder in (own, own_templates()) if folder is not None]
         self.assets = self._assets()
-        self._environment = jinja2.Environment(
+        self._environment = _Environment(
             loader=jinja2.FileSystemLoader([str(folder) for folder in self._folders]),
             autoescape=True,
             auto_reload=False,
@@ -65,7 +76,11 @@ class Templates:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters |= {"number": number, "thousands": "{:,}".format}
+        self._environment.filters |= {
+            "markdown": _markdown,
+            "number": number,
+            "thousands": "{:,}".format,
+        }
         self._environment.globals |= {"asset": self._asset}
 
     def render(self, page: Page, context: Any) -> bytes:
@@ -134,6 +149,15 @@ class Templates:
         if name not in self.assets:
             raise jinja2.TemplateError(f"there is no asset {name}")
         return self.assets[name]
+
+
+def _markdown(text: str, level: int = 3, anchors: str = "", *, breaks: bool = False) -> Markup:
+    """Return what somebody wrote as HTML, or as it stands where it is too long for Markdown."""
+    from gitml.site.markdown import rendered  # which many sites do not need
+
+    if not is_markdown(text):
+        return Markup('<p class="asis">{}</p>\n').format(text)
+    return Markup(rendered(text, level=level, anchors=anchors, breaks=breaks))  # noqa: S704 - safe
 
 
 def _spelled(found: re.Match[str]) -> str:

@@ -10,6 +10,7 @@ from gitml.names import plural
 from gitml.query.columns import leading_metrics
 from gitml.registry.showing import file_changes
 from gitml.registry.signature import PARTS, type_of
+from gitml.site.cards import cards_of
 from gitml.site.facts import ABSENT, moment
 from gitml.site.facts import shown as written
 from gitml.site.happened import Teller, stage_of, state_marks
@@ -18,13 +19,13 @@ from gitml.site.model_pages import VersionReport
 from gitml.site.model_parts import Input, MetricLine, PackageLine, SignaturePart, ValueLine
 from gitml.site.parts import Fact, Link, Pair
 from gitml.site.plan import Output
-from gitml.site.registered import cards_of
 from gitml.words import number, quoted, signed, size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from gitml.model import Dataset, Json
+    from gitml.site.model_parts import Card
     from gitml.site.plan import Site
     from gitml.site.registered import ShownModel, ShownVersion
 
@@ -36,7 +37,7 @@ _KEPT = {"tag": "the tag", "git": "git", "lfs": "git-lfs"}
 
 def outputs(site: Site, shown: ShownModel, key: str) -> Iterator[Output]:
     """Yield a page for each version; ``key`` is of all that the model's pages are made from."""
-    cards = functools.cache(lambda: cards_of(site.store, shown))
+    cards = functools.cache(lambda: cards_of(site.store, shown, hide=site.options.redact))
     for each in shown.living:
         if each.page is not None:
             yield Output(
@@ -50,16 +51,15 @@ def _page(
     site: Site,
     shown: ShownModel,
     each: ShownVersion,
-    cards: Callable[[], Mapping[str, tuple[str, str]]],
+    cards: Callable[[], Mapping[str, Card]],
 ) -> bytes:
-    card = cards().get(each.name)
-    return site.page("version", version_report(site, shown, each, card))
+    return site.page("version", version_report(site, shown, each, cards().get(each.name)))
 
 
 def version_report(
-    site: Site, shown: ShownModel, each: ShownVersion, card: tuple[str, str] | None
+    site: Site, shown: ShownModel, each: ShownVersion, card: Card | None
 ) -> VersionReport:
-    """Return the context of a version's page; ``card`` is path and text of its model card."""
+    """Return the context of a version's page."""
     facts, whole, run = each.version, each.whole, each.run
     frame = site.frames.frame(each.page or "", f"{shown.model.name} {each.name}", dated=False)
     teller = Teller(gathered=site.gathered, root=frame.root)

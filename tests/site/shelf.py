@@ -17,7 +17,29 @@ from tests.support import AUTHOR, MINUTE, START, make_runs, run_id_of
 GRACE = "Grace Hopper <grace@example.com>"
 ODD = "Fraud Détection / EU <b>"
 LONG = "a-model-whose-name-goes-on-and-on-" + "and-on-" * 8 + "end"
-CARD = "# Churn\n\nWho is about to leave. *Not* for credit decisions.\n<script>alert(1)</script>\n"
+CARD = """\
+---
+license: mit
+tags: [tabular, churn]
+---
+# Churn
+
+Who is about to leave. *Not* for credit decisions, says ada@example.com. See [limits](#limits).
+<script>alert(1)</script>
+
+| Split | AUC |
+|---|---:|
+| test | 0.9 |
+
+### Limits
+
+- [x] EU only: https://example.com/eu
+- [ ] US
+
+```python
+print("who")
+```
+"""
 DAY = 24 * 60 * MINUTE
 SIGNATURE = b"-----BEGIN SSH SIGNATURE-----\nU1NIU0lH\n-----END SSH SIGNATURE-----\n"
 GATES = (

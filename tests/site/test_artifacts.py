@@ -21,6 +21,7 @@ FILES = {
     "evil.svg": b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"></svg>',
     "page.html": b"<script>alert(1)</script>",
     "not-a-picture.png": b"<script>alert(1)</script>",
+    "notes.md": b"# All **good**\n\nAsk ada@example.com, see /home/ada/x. <i onclick=alert(1)>",
     "report.txt": b"line <one>\n" * 300,
     "table.csv": b"feature,weight\n" + b"".join(b"f%d,%d\n" % (n, n) for n in range(30)),
     "config.json": b'{"a":1}',
@@ -62,6 +63,11 @@ def test_files_are_shown_by_what_they_are(repo, make_site, invoke, run, sealed):
     assert "100 more lines" in page
     assert "10 more rows" in page
     assert "&#34;a&#34;: 1" in page
+    assert "<h4>All <strong>good</strong></h4>" in page
+    assert "Ask …@…, see ~/x." in page
+    assert "ada@example.com" in make_site(repo, "open", redact=False).text(
+        f"runs/{run.id[:12]}.html"
+    )
     assert "alert(1)" not in page
     (drawn,) = site.data(f"data/runs/{run.id[:12]}.js")["figures"]
     assert drawn == {"data": FIGURE["data"], "layout": {"title": {"text": "T"}}}

@@ -127,8 +127,10 @@ def test_a_version_is_compared_with_the_one_before_and_the_one_in_production(sit
     assert "Inputs plan string may be missing" in text
     assert "threshold double default 0.5" in text
     assert "gitml model pull churn@v1.3.0 -o model --expect-digest sha256:" in text
-    assert "# Churn Who is about to leave. *Not* for credit decisions." in text
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert '<h3 id="card-churn">Churn</h3>' in page
+    assert "Who is about to leave. <em>Not</em> for credit decisions, says …@…. See <a" in page
+    assert "license mit tags tabular, churn Churn Who is" in text
+    assert "alert(1)" not in page
     assert "<script>alert" not in page
     assert f'href="../../runs/{run_id_of("churn-run-5")[:12]}.html"' in page
     assert "Packages 2, as in v1.3.0-rc.1" in text
