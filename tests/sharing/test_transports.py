@@ -56,14 +56,17 @@ def hub(git, hosts, tmp_path):
 
 
 @pytest.fixture
-def clone(git, gitml_cli, tmp_path):
-    """Return ``clone(name, address) -> gitml(*args, code=0)``, run in a new clone."""
+def clone(git, gitml_cli, invoke, tmp_path):
+    """Return ``clone(name, address) -> gitml(*args, code=0)``, run in a new clone.
+
+    With an ``env`` that is a process of its own.
+    """
 
     def make(name, address, *options):
         git(tmp_path, *options, "clone", "--quiet", address, name)
 
         def gitml(*args, code=0, **more):
-            answer = gitml_cli(*args, cwd=tmp_path / name, **more)
+            answer = (gitml_cli if more else invoke)(*args, cwd=tmp_path / name, **more)
             assert answer.code == code, answer
             return answer
 
