@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from gitml.names import SELF
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -85,6 +87,11 @@ class Source:
     """Files that differ from the commit, at most 100."""
     left_out: tuple[str, ...] = ()
     """Uncommitted files that the tree does not hold, each with the reason."""
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """What was left out and may have been code: all but what gitml made itself."""
+        return tuple(text for text in self.left_out if not text.endswith(SELF))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

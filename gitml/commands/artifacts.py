@@ -144,6 +144,7 @@ def get(
     """
     from gitml.reproduce.artifacts import fetch, select
     from gitml.reproduce.place import folder_name
+    from gitml.store import written
     from gitml.store.uris import can_be_read
 
     with session.index() as index:
@@ -160,6 +161,8 @@ def get(
     folder = session.cwd() / Path(output).expanduser()
     bring = functools.partial(_bring, session)
     placed = fetch(session.store(), found, chosen, folder, force=force, bring=bring)
+    fresh = [p.target.relative_to(folder).as_posix() for p in placed if p.written]
+    written.note(session.store(), folder, fresh, f"files of {visible(found.name, 60)}")
     if as_json:
         session.screen.json(
             folder=str(folder),

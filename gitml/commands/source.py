@@ -97,6 +97,7 @@ def _write(session: Session, run: Run, output: str | None, *, as_json: bool) -> 
     from gitml.reproduce.place import folder_name
     from gitml.reproduce.source import checkout, rerun
     from gitml.sharing.sources import source_of
+    from gitml.store import written
     from gitml.store.history import requirements
 
     store = session.store()
@@ -104,6 +105,7 @@ def _write(session: Session, run: Run, output: str | None, *, as_json: bool) -> 
     folder = session.cwd() / Path(name).expanduser()
     tree = source_of(store, run)
     done = checkout(store, tree, folder)
+    written.note(store, folder, done.paths, f"the code of {visible(run.name, 60)}")
     again = rerun(run)
     if as_json:
         session.screen.json(

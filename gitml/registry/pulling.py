@@ -29,6 +29,7 @@ from gitml.registry.references import parse_reference, resolve
 from gitml.registry.state import read_registry
 from gitml.reproduce.place import check_folder
 from gitml.sharing.fetching import fetch_large
+from gitml.store import written
 from gitml.store.artifacts import INLINE_LIMIT, here, large_chunks
 from gitml.store.remote import fetch
 from gitml.store.shared import fetch_registry
@@ -150,6 +151,11 @@ class Contents:
                 hint=f"gitml audit {self._facts.slug} looks for what else was changed",
             )
 
+    def note(self, folder: Path) -> None:
+        """Remember that the files were put there, so that no run takes them for its code."""
+        names = [file.path for file in self._facts.files]
+        written.note(self._repository, folder, names, self._title)
+
     def members(self) -> Iterator[Member]:
         """Yield the files as those of a package that is to be written anew."""
         for file in self._facts.files:
@@ -248,6 +254,7 @@ def pull(
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
+    contents.note(folder)
     return True
 
 

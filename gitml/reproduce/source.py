@@ -81,12 +81,17 @@ class Checkout:
 
     folder: Path
     """The new folder."""
-    files: int
-    """How many files it has."""
+    paths: tuple[str, ...]
+    """The files it has."""
     pointers: tuple[str, ...] = ()
     """Files whose content git-lfs did not have here."""
     modules: tuple[str, ...] = ()
     """Submodules, which are empty folders."""
+
+    @property
+    def files(self) -> int:
+        """How many files it has."""
+        return len(self.paths)
 
 
 def tree_of(repository: Repository, run: Run) -> str:
@@ -177,7 +182,10 @@ def checkout(repository: Repository, tree: str, folder: Path) -> Checkout:
         raise
     modules = tuple(f.path for f in listed if f.mode == MODULE)
     return Checkout(
-        folder=folder, files=len(listed) - len(modules), pointers=pointers, modules=modules
+        folder=folder,
+        paths=tuple(f.path for f in listed if f.mode != MODULE),
+        pointers=pointers,
+        modules=modules,
     )
 
 

@@ -18,7 +18,7 @@ from gitml.names import visible
 from gitml.store.fast_import import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from gitml.model import Json
@@ -38,9 +38,15 @@ _COMMITTER = "gitml <gitml@localhost>"
 
 
 def snapshot(
-    repository: Repository, *, file_limit: int = FILE_LIMIT, exclude: Sequence[str] = ()
+    repository: Repository,
+    *,
+    file_limit: int = FILE_LIMIT,
+    exclude: Sequence[str] = (),
+    aside: Callable[[Sequence[str]], Mapping[str, str]] | None = None,
 ) -> dict[str, Json]:
     """Return what a source record holds: the fields of `Source`, ``base`` and ``files``.
+
+    ``aside`` tells which of the untracked files are no code, and what to say of each.
 
     ``files`` lists ``[mode, oid, path]`` of what differs from ``base`` (oid None:
     deleted; mode `LINK`: the oid is the link's target). The blobs are in the
@@ -73,7 +79,7 @@ def snapshot(
             changes.append((rest.split(" ", 9)[5], rest.split(" ", 9)[9]))
         elif kind == "?":
             untracked.append(rest)
-    untracked = _without_reports(untracked, left_out)
+    untracked = _without_own(untracked, left_out, aside)
     changes += _take_along(repository, untracked, file_limit, (*SECRETS, *exclude), left_out)
     return {
         "commit": commit,
@@ -86,12 +92,19 @@ def snapshot(
     }
 
 
-def _without_reports(untracked: list[str], left_out: list[str]) -> list[str]:
-    """Return the files that are in no folder of ``gitml site build``: it is made of runs."""
+def _without_own(
+    untracked: list[str],
+    left_out: list[str],
+    aside: Callable[[Sequence[str]], Mapping[str, str]] | None,
+) -> list[str]:
+    """Return the files that are no copies of gitml's, in no folder of ``gitml site build``."""
     end = f"/{names.SITE_MANIFEST}"
     folders = tuple(path.removesuffix(end[1:]) for path in untracked if path.endswith(end))
-    left_out += [f"{folder}: a report of gitml" for folder in folders]
-    return [path for path in untracked if not path.startswith(folders)]
+    left_out += [f"{folder}: a report {names.SELF}" for folder in folders]
+    others = [path for path in untracked if not path.startswith(folders)]
+    copies = aside(others) if aside is not None and others else {}
+    left_out += dict.fromkeys(copies.values())
+    return [path for path in others if path not in copies]
 
 
 def _take_along(

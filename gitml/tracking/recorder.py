@@ -157,9 +157,8 @@ class Recorder:
             part.write_bytes(requirements.encode("utf-8", "replace"))
             part.replace(place)
         if code is not None:
-            self._source = threading.Thread(
-                target=self._capture_source, args=(code, command, script), daemon=True
-            )
+            args = (code, capture.working_folder(), command, script)
+            self._source = threading.Thread(target=self._capture_source, args=args, daemon=True)
             self._source.start()
         if checkpoints:
             self.keep()
@@ -190,9 +189,9 @@ class Recorder:
             self._clock = max(self._clock, told.updated)
 
     def _capture_source(
-        self, code: Repository, command: tuple[str, ...], script: str | None
+        self, code: Repository, working: Path, command: tuple[str, ...], script: str | None
     ) -> None:
-        found = describe_code(code, self.repository, self.settings)
+        found = describe_code(code, self.repository, self.settings, working, script)
         record = {"command": list(command), "script": script, **found}
         described = {k: v for k, v in record.items() if v is not None}
         with self._lock:

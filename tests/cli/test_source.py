@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -75,6 +76,38 @@ def test_the_code_that_ran_comes_back_and_runs(repo, gitml, git, run, sealed):
     assert git(repo, "status", "--porcelain") == "?? .env\n?? brave-source/\n?? sub/\n"
     answer = gitml("source", "brave", code=4)
     assert answer.err.startswith(f"error: {repo}/brave-source exists already")
+
+
+def test_what_gitml_brought_back_is_no_code_of_the_next_run(repo, gitml, git, run):
+    git(repo, "add", "--all", "--force")
+    git(repo, "commit", "--quiet", "-m", "all")
+    (repo / "model.bin").write_bytes(b"\0weights")
+    gitml("log", "--artifact", "model.bin", "--name", "ready")
+    (repo / "model.bin").unlink()
+    gitml("source", "brave", "-o", "again")
+    gitml("artifacts", "get", "ready")
+    gitml("artifacts", "get", "ready", "model.bin")
+
+    def source(*words, cwd=repo):
+        gitml(*words, cwd=cwd)
+        return json.loads(gitml("show", "latest", "--json").out)["run"]["source"]
+
+    found = source("log", "-m", "auc=1")
+    assert not found["dirty"]
+    assert sorted(found["left_out"]) == [
+        "again/: the code of brave, a copy of gitml",
+        "model.bin: files of ready, a copy of gitml",
+        "ready-artifacts/: files of ready, a copy of gitml",
+    ]
+    # Where the run works with them they are its code, and so is what was changed.
+    assert source("log", "-m", "auc=1", cwd=repo / "again")["changed"] == [
+        "again/sub/new.py",
+        "again/train.py",
+    ]
+    wrapped = source("run", "-q", "--", sys.executable, "again/train.py")
+    assert wrapped["changed"] == ["again/sub/new.py", "again/train.py"]
+    (repo / "again" / "train.py").write_text("print('changed')")
+    assert source("log", "-m", "auc=1")["changed"] == ["again/train.py"]
 
 
 def test_source_answers_in_json(gitml, run, tmp_path):
