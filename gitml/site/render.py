@@ -21,6 +21,9 @@ from gitml.words import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from types import CodeType
+
+    from jinja2.bccache import Bucket
 
     from gitml.site.pages import Page
 
@@ -50,13 +53,24 @@ def plotly_bundle() -> bytes:
         ) from None
 
 
-_compile = lru_cache(100)(jinja2.Environment.compile)
+class _Compiled(jinja2.BytecodeCache):
+    """Templates that were compiled in this process, which may make pages again and again."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[str, CodeType]] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Give a template what it was compiled to, unless its text is another now."""
+        checksum, code = self._known.get(bucket.key, ("", None))
+        bucket.code = code if checksum == bucket.checksum else None
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep what a template was compiled to."""
+        if bucket.code is not None:
+            self._known[bucket.key] = bucket.checksum, bucket.code
 
 
-class _Environment(jinja2.Environment):
-    """Compiles a template once in a process, which may make pages again and again."""
-
-    def compile(self, source, name, filename)
+_COMPILED = _Compiled()
 
 
 class Templates:
@@ -68,10 +82,11 @@ class Templates:
             raise NotFoundError(f"There is no folder {visible(str(own))}")
         self._folders = [folder for folder in (own, own_templates()) if folder is not None]
         self.assets = self._assets()
-        self._environment = _Environment(
+        self._environment = jinja2.Environment(
             loader=jinja2.FileSystemLoader([str(folder) for folder in self._folders]),
             autoescape=True,
             auto_reload=False,
+            bytecode_cache=_COMPILED,
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,

@@ -23,7 +23,7 @@ ATTRIBUTES = {
     "pre": {"tabindex"},
     "td": {"class"},
     "th": {"class", "scope"},
-    **dict.fromkeys(["h3", "h4", "h5", "h6"], {"id"}),
+    **{f"h{n}": {"id"} for n in range(3, 7)},
 }
 
 
