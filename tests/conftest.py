@@ -11,6 +11,7 @@ import contextlib
 import io
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -83,6 +84,8 @@ def _hermetic(tmp_path_factory):
             patch.setenv("PYTHONPATH", os.pathsep.join(absolute))
         patch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path_factory.getbasetemp()))
         _move_home(patch, tmp_path_factory.mktemp("home"))
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell's background job has it
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         yield
 
 
