@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from gitml.model import iso
@@ -110,13 +112,8 @@ def leading_metrics(runs: Sequence[Run], first: Sequence[str] = ()) -> list[str]
     Those that say nothing of quality (``time``, ``epoch``) come after those that do, and metrics of
     the machine (``system/…``) last.
     """
-    counts: dict[str, int] = {}
-    goals: set[str] = set()
-    for run in runs:
-        for name, metric in run.metrics.items():
-            counts[name] = counts.get(name, 0) + 1
-            if metric.goal:
-                goals.add(name)
+    counts = Counter(chain.from_iterable(run.metrics for run in runs))
+    goals = {name for run in runs for name, metric in run.metrics.items() if metric.goal}
 
     def rank(name: str) -> tuple[bool, bool, bool, bool, int, str]:
         system = name.startswith(("system/", "system."))
@@ -136,10 +133,7 @@ class Params(NamedTuple):
 
 def params_of(runs: Sequence[Run]) -> Params:
     """Return which params are the same in all runs and which differ; one run has no same."""
-    counts: dict[str, int] = {}
-    for run in runs:
-        for name in run.params:
-            counts[name] = counts.get(name, 0) + 1
+    counts = Counter(chain.from_iterable(run.params for run in runs))
     same = {
         name: runs[0].params[name]
         for name, count in sorted(counts.items())

@@ -130,13 +130,12 @@ def gather(
 def _goals(runs: Sequence[Run]) -> dict[str, str]:
     """Return ``min`` or ``max`` by metric: what was said last, else what the name tells."""
     stated: dict[str, str] = {}
-    names: dict[str, None] = {}
     for run in runs:
         for name, metric in run.metrics.items():
-            names[name] = None
             if metric.goal:
                 stated.setdefault(name, metric.goal)
-    return {name: stated.get(name) or default_goal(name) for name in sorted(names)}
+    names = sorted({name for run in runs for name in run.metrics})
+    return {name: stated.get(name) or default_goal(name) for name in names}
 
 
 TABS: tuple[tuple[str, str, Callable[[Gathered], bool]], ...] = (

@@ -27,7 +27,8 @@ def outputs(site: Site) -> Iterator[Output]:
     """Yield the pages, and what tells GitHub Pages to publish the files as they are."""
     yield Output(address=urls.NO_JEKYLL, make=lambda: b"")
     for name in _TITLES:
-        yield Output(address=PAGES[name].address, make=partial(_page, site, name))
+        page = PAGES[name]
+        yield Output(address=page.address, make=partial(_page, site, name), key=site.key(name))
 
 
 def _page(site: Site, name: str) -> bytes:

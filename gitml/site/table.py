@@ -195,9 +195,12 @@ def _floats(runs: Sequence[Run], params: Sequence[str]) -> dict[str, Json]:
     found: dict[str, Json] = {}
     for name in params:
         values = [run.params.get(name) for run in runs]
+        kinds = set(map(type, values))
+        if float not in kinds:
+            continue
         rows = [n for n, v in enumerate(values) if isinstance(v, float) and v.is_integer()]
         if rows:
-            found[name] = rows if any(isinstance(v, int) for v in values) else True
+            found[name] = rows if kinds & {int, bool} else True
     return found
 
 
@@ -214,10 +217,18 @@ def _commits(gathered: Gathered) -> dict[str, str]:
 def _metric(runs: Sequence[Run], name: str) -> dict[str, Json]:
     found = [run.metrics.get(name) for run in runs]
     return {
-        "last": [m and _rounded(m.last) for m in found],
-        "min": [m and _rounded(m.min) for m in found],
-        "max": [m and _rounded(m.max) for m in found],
+        "last": _numbers([None if m is None else m.last for m in found]),
+        "min": _numbers([None if m is None else m.min for m in found]),
+        "max": _numbers([None if m is None else m.max for m in found]),
     }
+
+
+def _numbers(values: list[Json]) -> Json:
+    """Return values as JSON can have them: those themselves, where all numbers are finite."""
+    total = sum([v for v in values if type(v) is float])
+    if math.isfinite(total):  # it is not as soon as one of them is not
+        return values
+    return [_rounded(v) if isinstance(v, float) else v for v in values]
 
 
 def _rounded(value: float) -> Json:
@@ -229,12 +240,11 @@ def _rounded(value: float) -> Json:
 
 
 def _values(found: Iterable[Json]) -> Json:
-    values = [_rounded(v) if isinstance(v, float) else v for v in found]
-    if any(isinstance(v, str) for v in values):
-        texts = sum(isinstance(v, str) for v in values)
-        if texts == sum(v is not None for v in values):
-            return _words(values)
-    return values
+    values = list(found)
+    texts = [v for v in values if v is None or isinstance(v, str)]
+    if len(texts) == len(values) != texts.count(None):
+        return _words(texts)
+    return _numbers(values)
 
 
 def _words(texts: Iterable[str | None]) -> Json:
