@@ -3,14 +3,15 @@
 set -euo pipefail
 
 # install_gitml REQUIREMENT: gitml in an environment of its own, first on the path of this
-# step and of those after it. Nothing is installed for an empty REQUIREMENT: the
-# runner has gitml then. Python is started with -I, or it would import a module that
-# a request brings along.
+# step and of those after it. "." is the repository that the action was taken from, at the
+# commit that "uses" names. Nothing is installed for an empty REQUIREMENT: the runner has
+# gitml then. Python is started with -I, or it would import a module that a request brings.
 install_gitml() {
   local place=$RUNNER_TEMP/gitml python=${GITML_PYTHON:-python3}
   if [ -n "$1" ]; then
     "$python" -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
       fail "gitml needs Python 3.11 or later on the runner."
+    if [ "$1" = . ]; then set -- "$(cd "$GITHUB_ACTION_PATH/../../.." && pwd)"; fi
     "$python" -I -m venv "$place"
     "$place/bin/python" -I -m pip install --quiet --no-input --disable-pip-version-check -- "$1"
     PATH=$place/bin:$PATH

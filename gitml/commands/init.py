@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         "gitml init && git add .gitml/config.yaml",
         "gitml init --policy",
         "gitml init --github --owner @acme/ml-leads",
+        "gitml init --github --install 'gitml @ git+https://github.com/acme/gitml@3f2a9c41…'",
     ],
     exits=[4, 5, 6, 10],
 )
@@ -50,7 +51,13 @@ if TYPE_CHECKING:
 @click.option(
     "--actions",
     metavar="OWNER/REPO@COMMIT",
-    help="Take gitml's actions from there; by default they are copied into the repository.",
+    help="Take gitml and its actions from there; by default the actions are copied.",
+)
+@click.option(
+    "--install",
+    "requirement",
+    metavar="REQUIREMENT",
+    help="What pip installs as gitml in CI, if not this version from its package index.",
 )
 def init(
     session: Session,
@@ -59,6 +66,7 @@ def init(
     host: str | None,
     owners: tuple[str, ...],
     actions: str | None,
+    requirement: str | None,
 ) -> None:
     """Write .gitml/config.yaml, where every setting is explained.
 
@@ -76,6 +84,11 @@ def init(
         raise UsageError("--owner is for --github and --gitlab.", hint="give one of them too")
     if actions and host != "github":
         raise UsageError("--actions is for --github.", hint="give it too, or leave both out")
+    if requirement and (actions or not host):
+        raise UsageError(
+            "--install is for --github and --gitlab, without --actions.",
+            hint="actions that are taken from a repository install the gitml in it",
+        )
     repository = session.here()
     top = repository.work_tree
     if top is None:
@@ -86,7 +99,7 @@ def init(
     if host:
         from gitml.commands.setup_ci import set_up
 
-        set_up(session, top, host, owners=owners, actions=actions)
+        set_up(session, top, host, owners=owners, actions=actions, requirement=requirement)
         return
     name = POLICY if policy else FILE
     path = top / name

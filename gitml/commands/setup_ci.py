@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from importlib import metadata
 from typing import TYPE_CHECKING
 
-from gitml.names import plural
+from gitml import __version__
+from gitml.names import plural, visible
+from gitml.registry.scaffold import LOCAL, github_files, gitlab_files, write_files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,22 +31,37 @@ _MORE = {
     "github": "The last of these takes a deploy key: .github/workflows/gitml-apply.yml says how.",
     "gitlab": "Tags want a token and protection: .gitlab/gitml.yml says how.",
 }
+_ELSEWHERE = {
+    "github": (
+        f"where no package index has it: rm -r {LOCAL}, then "
+        "gitml init --github --install 'gitml @ git+https://HOST/OWNER/gitml@COMMIT'"
+    ),
+    "gitlab": "where no package index has it, change GITML in .gitlab/gitml.yml",
+}
 
 
 def set_up(
-    session: Session, top: Path, host: str, *, owners: Sequence[str], actions: str | None
+    session: Session,
+    top: Path,
+    host: str,
+    *,
+    owners: Sequence[str],
+    actions: str | None,
+    requirement: str | None,
 ) -> None:
     """Write the files for ``host`` (``github`` or ``gitlab``), say what was done and what is next.
 
     Raises what `gitml.registry.scaffold` raises; then nothing was written.
     """
-    from gitml.registry.scaffold import github_files, gitlab_files, write_files
-
+    release = f"gitml=={__version__}"
+    given = requirement or _installed_from() or release
     if host == "github":
         branch = _branch(session.here())
-        planned = github_files(top, branch=branch, actions=actions, owners=owners)
+        planned = github_files(
+            top, branch=branch, requirement=given, actions=actions, owners=owners
+        )
     else:
-        planned = gitlab_files(top, owners=owners)
+        planned = gitlab_files(top, requirement=given, owners=owners)
     outcomes = write_files(top, planned)
     for outcome in outcomes:
         _tell(session, outcome, _plan_of(planned, outcome))
@@ -52,6 +71,23 @@ def set_up(
         for text in _NEXT[host]:
             session.screen.commands(text)
         session.screen.line(f"  {_MORE[host]}")
+        if actions is None:
+            hint = _ELSEWHERE[host] if given == release else None
+            session.say(f"The jobs install {visible(given)} with pip.", hint=hint)
+
+
+def _installed_from() -> str | None:
+    """Return the repository and commit that pip installed this gitml from, if it was one.
+
+    https://packaging.python.org/en/latest/specifications/direct-url/
+    """
+    try:
+        text = metadata.distribution("gitml").read_text("direct_url.json") or "{}"
+    except metadata.PackageNotFoundError:
+        return None
+    origin = json.loads(text)
+    commit = origin.get("vcs_info", {}).get("commit_id")
+    return f"gitml @ git+{origin['url']}@{commit}" if commit else None
 
 
 def _branch(repository: Repository) -> str:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from gitml import __version__
 from gitml.errors import InputError, RefusedError
 from gitml.names import visible
 
@@ -31,6 +30,8 @@ LOCAL = ".github/actions/gitml"
 _REMOTE_ACTIONS = re.compile(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}")
 _OWNER = re.compile(r"@[A-Za-z0-9_-]+(/[\w.-]+)*|[^\s@#]+@[^\s@#]+")
 _BRANCH = re.compile(r"[\w][\w./-]*")
+_REQUIREMENT = re.compile(r"[\w./~][^\x00-\x1f\x7f\"\\$]{0,300}")
+"""No quote and nothing that YAML, a shell or a host would put something else for."""
 _USED = re.compile(r"<(review|apply|pull|site)>")
 
 
@@ -59,13 +60,19 @@ class Outcome:
 
 
 def github_files(
-    top: Path, *, branch: str, actions: str | None = None, owners: Sequence[str] = ()
+    top: Path,
+    *,
+    branch: str,
+    requirement: str,
+    actions: str | None = None,
+    owners: Sequence[str] = (),
 ) -> list[Planned]:
     """Return the files for GitHub.
 
     ``branch`` is the protected branch. ``actions`` is ``OWNER/REPO@COMMIT`` where
-    gitml's actions are taken from; without it they are copied along. Without
-    ``owners`` there is no CODEOWNERS. Raises `InputError` for what cannot be written.
+    gitml's actions, and gitml with them, are taken from; without it they are copied
+    along, and ``requirement`` is what pip installs as gitml. Without ``owners`` there
+    is no CODEOWNERS. Raises `InputError` for what cannot be written.
     """
     if not _BRANCH.fullmatch(branch):
         raise InputError(
@@ -81,14 +88,15 @@ def github_files(
     rules = (folder / name for name in ("gitml-stages.json", "gitml-versions.json"))
     planned += [Planned(path=f".github/rulesets/{p.name}", text=_text(p)) for p in rules]
     if actions is None:
-        planned += _copied()
+        planned += _copied(_checked(requirement))
     places = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")
     return planned + _code_owners(top, places, ("/.gitml/", "/.github/"), owners)
 
 
-def gitlab_files(top: Path, *, owners: Sequence[str] = ()) -> list[Planned]:
+def gitlab_files(top: Path, *, requirement: str, owners: Sequence[str] = ()) -> list[Planned]:
     """Return the files for GitLab; see `github_files`."""
-    text = _text(TEMPLATES / "gitlab" / "gitml.yml").replace("<requirement>", _requirement())
+    text = _text(TEMPLATES / "gitlab" / "gitml.yml")
+    text = text.replace("<requirement>", f'"{_checked(requirement)}"')
     include = ("include:", "  - local: .gitlab/gitml.yml")
     planned = [
         Planned(path=".gitlab/gitml.yml", text=text),
@@ -132,8 +140,14 @@ def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def _requirement() -> str:
-    return f"gitml=={__version__}"
+def _checked(requirement: str) -> str:
+    """Return what pip is to install, if it is text that a workflow takes as it is."""
+    if not _REQUIREMENT.fullmatch(requirement):
+        raise InputError(
+            f"{visible(requirement, 80)} is nothing that pip installs.",
+            hint="give gitml==VERSION, or 'gitml @ git+https://HOST/OWNER/gitml@COMMIT'",
+        )
+    return requirement
 
 
 def _uses(name: str, actions: str | None) -> str:
@@ -148,12 +162,13 @@ def _uses(name: str, actions: str | None) -> str:
     return f"{repository}/.github/actions/{name}@{commit}"
 
 
-def _copied() -> list[Planned]:
+def _copied(requirement: str) -> list[Planned]:
     sources = sorted(path for path in ACTIONS.rglob("*") if path.is_file())
-    return [
-        Planned(path=f"{LOCAL}/{path.relative_to(ACTIONS).as_posix()}", text=_text(path))
-        for path in sources
-    ]
+    planned = []
+    for path in sources:
+        text = _text(path).replace("    default: .\n", f'    default: "{requirement}"\n')
+        planned.append(Planned(path=f"{LOCAL}/{path.relative_to(ACTIONS).as_posix()}", text=text))
+    return planned
 
 
 def _code_owners(

@@ -41,7 +41,7 @@ def seed(tmp_path_factory, git):
     for path in (host.clone / ".github" / "actions").rglob("action.yml"):
         # The runner of the tests has gitml: nothing is to be installed.
         text = path.read_text()
-        path.write_text(text.replace("default: gitml==", 'default: "" # gitml=='))
+        path.write_text(text.replace('default: "gitml==', 'default: "" # "gitml=='))
         assert path.read_text() != text
     # The step that is theirs to write shows what it was given.
     workflow = host.clone / ".github" / "workflows" / "gitml-apply.yml"

@@ -45,14 +45,14 @@ def github(request, repo, invoke):
     """Return a repository with the files for GitHub, the actions copied or named by commit."""
     more = ["--actions", f"acme/gitml@{COMMIT}"] if request.param == "named" else []
     answer = invoke("init", "--github", "--owner", "@acme/ml-leads", *more, cwd=repo)
-    assert (answer.code, answer.err) == (0, "")
+    assert answer.code == 0, answer.err
     return repo
 
 
 @pytest.fixture
 def gitlab(repo, invoke):
     answer = invoke("init", "--gitlab", "--owner", "@acme/ml-leads", cwd=repo)
-    assert (answer.code, answer.err) == (0, "")
+    assert answer.code == 0, answer.err
     return repo
 
 
@@ -185,11 +185,18 @@ def find(words):
     return command
 
 
-def test_the_release_is_pinned():
-    defaults = {
-        path.parent.name: read(path)["inputs"]["gitml"]["default"] for path in actions(ROOT)
-    }
-    assert set(defaults.values()) == {f"gitml=={gitml.__version__}"}
+def defaults(top):
+    return {str(read(path)["inputs"]["gitml"]["default"]) for path in actions(top)}
+
+
+def test_what_is_installed_is_pinned(repo, invoke):
+    """An action takes the gitml that it came with; a copy of one, this release."""
+    assert defaults(ROOT) == {"."}
+    for path in actions(ROOT):
+        project = path.parent.joinpath("../../..").resolve() / "pyproject.toml"
+        assert 'name = "gitml"' in project.read_text("utf-8")
+    assert invoke("init", "--github", cwd=repo).code == 0
+    assert defaults(repo) == {f"gitml=={gitml.__version__}"}
 
 
 def test_the_rules_guard_what_apply_asks_about(github):

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from importlib import metadata
+
 import pytest
+
+import gitml
 
 COMMIT = "de0fac2e4500dabe0009e67214ff5f5447ce83dd"
 GITHUB = [
@@ -21,13 +27,17 @@ COPIED = [
 ]
 
 
+RELEASE = f"The jobs install gitml=={gitml.__version__} with pip.\n  hint: "
+"""What is said besides, where gitml did not come from a repository."""
+
+
 def wrote(answer):
     return [line.removeprefix("Wrote ") for line in answer.out.splitlines() if "Wrote " in line]
 
 
 def test_everything_that_github_needs(repo, invoke):
     answer = invoke("init", "--github", "--owner", "@acme/ml", "--owner", "@ada", cwd=repo)
-    assert (answer.code, answer.err) == (0, "")
+    assert (answer.code, answer.err.startswith(RELEASE), answer.err.count("\n")) == (0, True, 2)
     assert wrote(answer) == [*GITHUB, *COPIED, ".github/CODEOWNERS"]
     assert (repo / ".github" / "CODEOWNERS").read_text().splitlines()[1:] == [
         "/.gitml/ @acme/ml @ada",
@@ -44,6 +54,26 @@ def test_actions_by_commit(repo, invoke):
     text = (repo / GITHUB[0]).read_text()
     assert f"uses: acme/gitml/.github/actions/review@{COMMIT}\n" in text
     assert answer.err.startswith("Whoever may merge decides over policy and stages: no CODEOWNERS")
+
+
+def test_where_pip_takes_gitml_from(repo, invoke, monkeypatch):
+    given = f"gitml @ git+https://git.example.com/acme/gitml@{COMMIT}"
+    for host, name in (("github", COPIED[0]), ("gitlab", ".gitlab/gitml.yml")):
+        answer = invoke("init", f"--{host}", "--owner", "@ada", "--install", given, cwd=repo)
+        assert (answer.code, answer.err) == (0, f"The jobs install {given} with pip.\n")
+        assert f': "{given}"' in (repo / name).read_text()
+
+    class Installed:
+        """gitml as pip records it when a repository was named: PEP 610."""
+
+        def read_text(self, name):
+            url = "https://git.example.com/acme/gitml"
+            info = {"vcs": "git", "commit_id": COMMIT}
+            return json.dumps({"url": url, "vcs_info": info}) if name == "direct_url.json" else None
+
+    shutil.rmtree(repo / ".github")
+    monkeypatch.setattr(metadata, "distribution", lambda _: Installed())
+    assert given in invoke("init", "--github", cwd=repo).err
 
 
 def test_the_protected_branch_is_that_of_the_remote(repo, bare_repo, git, invoke):
@@ -71,7 +101,7 @@ def test_nothing_that_is_there_is_written_over(repo, invoke):
     (repo / GITHUB[2]).unlink()
     before = {path: path.read_bytes() for path in repo.rglob("*") if path.is_file()}
     answer = invoke("init", "--github", "--owner", "@acme/ml", cwd=repo)
-    assert (answer.code, answer.err) == (0, "")
+    assert (answer.code, answer.err.startswith(RELEASE)) == (0, True)
     assert {path: path.read_bytes() for path in before} == before
     lines = answer.out.splitlines()
     assert lines[0] == f"{GITHUB[0]} exists already; it was left as it is. What would be new:"
@@ -96,7 +126,7 @@ def test_owners_are_kept_where_they_are(repo, invoke, place):
 
 def test_everything_that_gitlab_needs(repo, invoke):
     answer = invoke("init", "--gitlab", "--owner", "@acme/ml", cwd=repo)
-    assert (answer.code, answer.err) == (0, "")
+    assert (answer.code, answer.err.startswith(RELEASE), answer.err.count("\n")) == (0, True, 2)
     assert wrote(answer) == [".gitlab/gitml.yml", ".gitlab-ci.yml", ".gitlab/CODEOWNERS"]
     (repo / ".gitlab-ci.yml").write_text("build:\n  script: [make]\n")
     answer = invoke("init", "--gitlab", cwd=repo)
@@ -131,6 +161,10 @@ def test_all_or_nothing(repo, invoke):
         (["--github", "--actions", "acme/gitml@v1"], 5, "acme/gitml@v1 does not name actions by"),
         (["--github", "--policy"], 2, "--policy and --github cannot be given together."),
         (["--owner", "@acme"], 2, "--owner is for --github and --gitlab."),
+        (["--github", "--install", '"; exit'], 5, '"; exit is nothing that pip installs.'),
+        (["--github", "--install", "gitml${{ x }}"], 5, "gitml${{ x }} is nothing that pip"),
+        (["--github", "--install", "-r x"], 5, "-r x is nothing that pip installs."),
+        (["--install", "gitml"], 2, "--install is for --github and --gitlab"),
         (["--gitlab", "--actions", f"a/b@{COMMIT}"], 2, "--actions is for --github."),
     ],
 )

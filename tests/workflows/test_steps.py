@@ -60,6 +60,27 @@ def test_gitml_is_installed_apart_and_what_a_request_brings_is_not_run(bash, rep
     assert "Invalid requirement" in ran.stderr
 
 
+RECORDS = """\
+#!/bin/sh
+# In place of python: notes what it is asked, and makes an "environment" of itself.
+echo "$*" >>"$ASKED"
+if [ "$3" = venv ]; then mkdir -p "$4/bin" && cp "$0" "$4/bin/python" && cp "$0" "$4/bin/gitml"; fi
+"""
+
+
+def test_an_action_takes_the_gitml_that_it_came_with(bash, tmp_path):
+    python = tmp_path / "python"
+    python.write_text(RECORDS)
+    python.chmod(0o755)
+    given = {"ASKED": str(tmp_path / "asked"), "GITML_PYTHON": str(python)}
+    ran = bash("install_gitml .", GITHUB_ACTION_PATH=str(ROOT / ".github/actions/review"), **given)
+    assert ran.returncode == 0, ran.stderr
+    asked = (tmp_path / "asked").read_text().splitlines()
+    assert asked[2].startswith("-I -m pip install ")
+    assert asked[2].endswith(f" -- {ROOT}")
+    assert asked[3] == "--version"
+
+
 def test_an_old_python_is_named(bash, tmp_path):
     old = tmp_path / "python3.10"
     old.write_text("#!/bin/sh\nexit 1\n")
