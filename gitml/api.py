@@ -241,10 +241,11 @@ def log_model(
     signature: Any = None,
     input_example: Any = None,
     dest: str | None = None,
+    sign: bool | None = None,
 ) -> str:
     """Log a saved model to the active run; with ``name`` it is registered when that has ended."""
     return _current().log_model(
-        path, name, signature=signature, input_example=input_example, dest=dest
+        path, name, signature=signature, input_example=input_example, dest=dest, sign=sign
     )
 
 
@@ -298,15 +299,18 @@ def register_model(  # noqa: PLR0913 - a version may be given all of these
     tags: Mapping[str, str] | None = None,
     note: str | None = None,
     push: bool = True,
+    sign: bool | None = None,
     repo: _Repo = None,
 ) -> ModelVersion:
     """Register a version of a model, as ``gitml register`` does, and return it.
 
     ``run`` has ended. Without ``paths`` the files are those of its logged model, or all
-    its artifacts. Raises `RefusedError` for a version that exists and for a run that is
+    its artifacts. Its tag is signed as ``sign`` says, by default as ``git config
+    tag.gpgSign`` does. Raises `RefusedError` for a version that exists and for a run that is
     still running, `InputError` for files that cannot be a package, `RemoteError`.
     """
     from gitml.registry.registering import candidate_of, register
+    from gitml.registry.signing import signature_of
     from gitml.registry.writing import open_context
 
     several = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
@@ -320,7 +324,8 @@ def register_model(  # noqa: PLR0913 - a version may be given all of these
             model=name,
         )
         named = replace(candidate, name=name, wanted=version, bump=bump)
-        context = open_context(store, by=author(store), now=capture.now_ms())
+        signature = signature_of(store, sign)
+        context = open_context(store, by=author(store), now=capture.now_ms(), sign=signature)
         return register(store, named, context, push=push).version
 
 

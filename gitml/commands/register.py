@@ -109,7 +109,7 @@ def register(  # noqa: PLR0913 - each is an option
     if as_json:
         session.screen.json(**_json(done))
     else:
-        _tell(session, done, origin)
+        _tell(session, done, origin, sign=sign)
 
 
 def _labels(texts: tuple[str, ...]) -> dict[str, str]:
@@ -171,7 +171,7 @@ def _named(
     return replace(candidate, name=wanted.model, wanted=wanted.version, attach=True)
 
 
-def _tell(session: Session, done: Registered, origin: str) -> None:
+def _tell(session: Session, done: Registered, origin: str, *, sign: bool | None) -> None:
     from gitml.output import size
 
     screen, version, written = session.screen, done.version, done.written
@@ -197,7 +197,8 @@ def _tell(session: Session, done: Registered, origin: str) -> None:
     number = f"number {version.number}"
     if done.kept_back is not None:
         screen.line(f"Registered {title} here, {number} for now: {done.kept_back.rstrip('.')}.")
-        screen.commands(f"gitml model publish {version.slug}")
+        chosen = {True: " --sign", False: " --no-sign", None: ""}[sign]
+        screen.commands(f"gitml model publish {version.slug}{chosen}")
         return
     screen.line(f"Registered {title}, {number}.")
     screen.commands(

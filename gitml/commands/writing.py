@@ -43,14 +43,12 @@ def sign_options(function: F) -> F:
 
 def context_of(session: Session, store: Repository, *, sign: bool | None = None) -> Context:
     """Return who writes, when, where to, and with which signature."""
-    from gitml.registry.signing import Sign
+    from gitml.registry.signing import signature_of
     from gitml.registry.writing import open_context
     from gitml.tracking.identity import author
 
-    if sign is None:
-        configured = store.config("tag", "gpgSign") or ""
-        sign = configured.lower() in {"true", "yes", "on", "1"}
-    return open_context(store, by=author(store), now=session.now, sign=Sign() if sign else None)
+    signature = signature_of(store, sign)
+    return open_context(store, by=author(store), now=session.now, sign=signature)
 
 
 def model_and_version(words: tuple[str, ...]) -> str:

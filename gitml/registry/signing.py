@@ -47,6 +47,13 @@ class Sign:
     """The key, as ``git tag -u`` takes it; None is ``user.signingKey``, git's default."""
 
 
+def signature_of(repository: Repository, wanted: bool | None = None) -> Sign | None:
+    """Return how tags are signed: as ``wanted`` says, by default as ``tag.gpgSign`` does."""
+    if wanted is None:
+        wanted = (repository.config("tag", "gpgSign") or "").lower() in {"true", "yes", "on", "1"}
+    return Sign() if wanted else None
+
+
 def write_tag(repository: Repository, draft: TagDraft, sign: Sign | None = None) -> str:
     """Write a tag object and return its oid; nothing refers to it yet.
 

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from gitml.lines import dump_json, load_json
 from gitml.names import WISH, check_name, model_slug
 from gitml.registry.registering import candidate_of, register
+from gitml.registry.signing import signature_of
 from gitml.registry.writing import open_context
 
 if TYPE_CHECKING:
-    from gitml.model import Run
+    from gitml.model import Json, Run
     from gitml.registry.registering import Registered
     from gitml.store.git import Repository
 
@@ -28,12 +29,15 @@ class Wish(NamedTuple):
     """The name of the model."""
     folder: str
     """Where its files are among the run's artifacts."""
+    sign: bool | None = None
+    """Whether its tag is signed; None is as git is configured."""
 
 
 def tag_of(wish: Wish) -> tuple[str, str]:
     """Return the tag of a run that says a wish; raise `InputError` for an unusable name."""
     slug = model_slug(check_name(wish.name, "model"))
-    return WISH + slug, dump_json({"name": wish.name, "path": wish.folder})
+    said: dict[str, Json] = {"name": wish.name, "path": wish.folder}
+    return WISH + slug, dump_json(said if wish.sign is None else {**said, "sign": wish.sign})
 
 
 def wishes_of(run: Run) -> list[Wish]:
@@ -43,8 +47,10 @@ def wishes_of(run: Run) -> list[Wish]:
         if key.startswith(WISH):
             try:
                 said = load_json(value)
-                found.append(Wish(str(said["name"]), str(said["path"])))
-            except (ValueError, TypeError, KeyError):
+                sign = said.get("sign")
+                signed = sign if isinstance(sign, bool) else None
+                found.append(Wish(str(said["name"]), str(said["path"]), signed))
+            except (ValueError, TypeError, KeyError, AttributeError):
                 continue
     return found
 
@@ -61,5 +67,6 @@ def register_wished(repository: Repository, run: Run, *, by: str, now: int) -> l
     done = []
     for wish in wishes:
         candidate, _ = candidate_of(repository, run, folder=wish.folder, cwd=Path())
-        done.append(register(repository, replace(candidate, name=wish.name), context))
+        signing = replace(context, sign=signature_of(repository, wish.sign))
+        done.append(register(repository, replace(candidate, name=wish.name), signing))
     return done

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from gitml.names import EXPERIMENTS, MODELS, RUNS, TAGS, UNPUBLISHED, remote_ref
 from gitml.registry.publishing import publish
+from gitml.registry.signing import signature_of
 from gitml.registry.writing import open_context
 from gitml.sharing.distance import note_contact
 from gitml.sharing.large import Sent, send_large
@@ -86,7 +87,8 @@ def push(  # noqa: PLR0913 - what a push may be told
     done = Push(runs=runs, large=large)
     apart = _models_apart(refs, there)
     if apart:
-        context = replace(open_context(repository, by=by, now=now), remote=there.name)
+        sign = signature_of(repository)
+        context = replace(open_context(repository, by=by, now=now, sign=sign), remote=there.name)
         if not there.named:
             context = replace(context, branch=None)
         for one in () if dry_run else publish(repository, None, context):

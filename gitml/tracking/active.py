@@ -161,6 +161,7 @@ class ActiveRun:
         signature: Any = None,
         input_example: Any = None,
         dest: str | None = None,
+        sign: bool | None = None,
     ) -> str:
         """Log a saved model, a folder or a file, and return its folder among the artifacts.
 
@@ -168,8 +169,8 @@ class ActiveRun:
         ``signature`` (a mapping of inputs, outputs and params, or MLflow's own) and
         ``input_example`` (a DataFrame, an array, or what JSON can hold). With ``name`` a
         version of that model is registered when the run has ended well, so that all its
-        metrics are in it. The folder is ``model/NAME``, ``model``, or ``dest``.
-        Raises `NotFoundError`, and `InputError` for what a package cannot hold.
+        metrics are in it; ``sign`` is as in `register_model`. The folder is ``dest``,
+        ``model/NAME`` or ``model``. Raises `NotFoundError`, and `InputError` for what a package cannot hold.
         """
         from gitml.tracking import models  # the registry, which few programs need
 
@@ -180,6 +181,7 @@ class ActiveRun:
             folder=dest,
             signature=signature,
             example=input_example,
+            sign=sign,
             before=self._models,
         )
         folder = names.check_path(dest or models.folder_of(name))

@@ -30,6 +30,7 @@ def log_model(
     folder: str | None,
     signature: Any,
     example: Any,
+    sign: bool | None = None,
     before: Iterable[str] = (),
 ) -> tuple[str, ...]:
     """Log the files of a model as artifacts and return their paths.
@@ -44,7 +45,7 @@ def log_model(
         )
     place = Path(path)
     folder = names.check_path(folder or folder_of(name))
-    wish = None if name is None else tag_of(Wish(name, folder))
+    wish = None if name is None else tag_of(Wish(name, folder, sign))
     found = scan([place])
     python = platform.python_version()
     members, _ = complete(

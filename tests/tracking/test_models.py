@@ -13,6 +13,7 @@ import pytest
 import gitml
 from gitml.codec import load_user_yaml
 from gitml.errors import InputError, NotFoundError, RefusedError
+from tests.registry.keys import needs_ssh, sign_with_ssh, ssh_key
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +54,30 @@ def test_a_model_with_a_name_is_registered_with_all_metrics(repo, git, weights):
     assert paths == [f"{folder}/{p}" for p in ("MLmodel", "input_example.json", "weights.bin")]
     gitml.pull_model("Churn EU@latest", "pulled")
     assert (repo / "pulled" / "weights.bin").read_bytes() == b"\0one"
+
+
+@needs_ssh
+def test_tags_are_signed_as_git_is_configured_unless_said(repo, git, weights, tmp_path, invoke):
+    sign_with_ssh(git, repo, ssh_key(tmp_path / "keys"))
+    git(repo, "init", "-q", "--bare", tmp_path / "bare.git")
+    git(repo, "remote", "add", "origin", tmp_path / "bare.git")
+    git(repo, "push", "-q", "origin", "HEAD:main")
+
+    def signed(*names):
+        return ["SSH SIGNATURE" in git(repo, "cat-file", "tag", name) for name in names]
+
+    with gitml.start_run(name="first") as run:
+        run.log_model(weights, name="plain")
+        run.log_model(weights, name="asked", sign=True)
+    gitml.register_model("later", "first", "weights.bin", sign=True)
+    assert signed("plain@v1.0.0", "asked@v1.0.0", "later@v1.0.0") == [False, True, True]
+    git(repo, "config", "tag.gpgSign", "true")
+    with gitml.start_run(name="second") as run:
+        run.log_model(weights, name="plain")
+        gitml.log_model(weights, name="asked", sign=False)
+    gitml.register_model("later", "second", "weights.bin", push=False)
+    assert invoke("push").code == 0  # publishes what waited
+    assert signed("plain@v1.1.0", "asked@v1.1.0", "later@v1.1.0") == [True, False, True]
 
 
 def test_what_failed_is_not_registered(repo, git, weights):
