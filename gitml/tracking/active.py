@@ -165,12 +165,11 @@ class ActiveRun:
     ) -> str:
         """Log a saved model, a folder or a file, and return its folder among the artifacts.
 
-        A folder that MLflow wrote keeps its form; other files get a minimal MLmodel with
-        ``signature`` (a mapping of inputs, outputs and params, or MLflow's own) and
-        ``input_example`` (a DataFrame, an array, or what JSON can hold). With ``name`` a
-        version of that model is registered when the run has ended well, so that all its
-        metrics are in it; ``sign`` is as in `register_model`. The folder is ``dest``,
-        ``model/NAME`` or ``model``. Raises `NotFoundError`, and `InputError` for what a package cannot hold.
+        What MLflow wrote keeps its form; other files get a minimal MLmodel with ``signature``
+        (a mapping of inputs, outputs and params, or MLflow's own) and ``input_example`` (a
+        DataFrame, an array, or what JSON can hold). With ``name`` a version is registered
+        when the run has ended well, with all its metrics; ``sign`` is as in `register_model`.
+        The folder is ``dest``, else ``model/NAME`` or ``model``. Raises `InputError`.
         """
         from gitml.tracking import models  # the registry, which few programs need
 
@@ -298,13 +297,14 @@ class ActiveRun:
     def _register(self, ended: Run | None) -> None:
         """Register the models that were logged with a name, where the run ends here."""
         recorder = self._recorder
-        mine = ended is not None and recorder.owner_pid == os.getpid()
-        if ended is None or not mine or not any(k.startswith(names.WISH) for k in ended.tags):
+        if ended is None or recorder.owner_pid != os.getpid():
+            return
+        if not any(key.startswith(names.WISH) for key in ended.tags):
             return
         from gitml.registry.wishes import register_wished
 
-        by, now = author(recorder.repository), now_ms()
-        done = register_wished(recorder.repository, ended, by=by, now=now)
+        store = recorder.repository
+        done = register_wished(store, ended, by=author(store), now=now_ms())
         self.registered = tuple(one.version for one in done)
 
     def __enter__(self) -> Self:
