@@ -39,7 +39,7 @@ LOOKED_FOR = "params.yaml, metrics.json or history.csv (also .yml, .toml, .tsv â
     examples=[
         "gitml log -e churn",
         "gitml log -p lr=1e-4 --metrics out/metrics.json --artifact model.pt:best/",
-        "gitml log -e churn --push",
+        "gitml log -e churn --duration 1h30min --push",
     ],
     exits=[3, 4, 5, 6, 7, 8, 9, 10],
     exit_words={9: "the run is recorded, and --push could not send it"},
@@ -50,6 +50,10 @@ LOOKED_FOR = "params.yaml, metrics.json or history.csv (also .yml, .toml, .tsv â
     type=click.Choice(["finished", "failed", "killed"]),
     help="How it ended, finished if not said.",
 )
+@click.option(
+    "--started", metavar="TIME", help="When it began, in ISO 8601, as date -Is prints it."
+)
+@click.option("--duration", metavar="TIME", help="How long it took: 90 (seconds), 15min, 1h30min.")
 @click.option("-q", "--quiet", is_flag=True, help="Print the id of the run and nothing else.")
 @json_option
 def log(  # noqa: PLR0913 - options that all may be given
@@ -60,6 +64,8 @@ def log(  # noqa: PLR0913 - options that all may be given
     parent: str | None,
     known: str | None,
     status: str | None,
+    started: str | None,
+    duration: str | None,
     push: bool | None,
     push_to: str | None,
     quiet: bool,
@@ -71,33 +77,42 @@ def log(  # noqa: PLR0913 - options that all may be given
     Without -p, --params, -m, --metrics and --history it takes the files of
     usual names in this folder: params.yaml, metrics.json, history.csv,
     dvclive/ and the like. All is read and checked before anything is written.
+    When the training began is not guessed: --started or --duration tells it.
     A run that could not be pushed is safe here, and the next gitml push sends it.
     """
     if quiet and as_json:
         raise UsageError("--quiet and --json cannot be given together.", hint="choose one of them")
-    started = time.perf_counter()
+    from gitml.tracking.request import span_of
+
+    since = time.perf_counter()
     place = place_of(session)
     wish = push_wish(place, push, push_to)
     request = request_of(given)
     if known is None:
         request = _with_usual(request, place.cwd)
+    elif started is not None or duration is not None:
+        raise UsageError(
+            "--run cannot be given together with --started or --duration.",
+            hint="when a run began and ended is stated once, when it is made",
+        )
     elif not (request.has_anything or status or parent):
         raise UsageError(
             "--run names a run, but nothing to add to it.",
             hint="gitml log --help lists what can be added, such as -m NAME=VALUE",
         )
+    span = span_of(started, duration, session.now)
     parent = find_parent(session, parent)
     found = _gather(session, request, place)
     try:
         recorder, before = open_recorder(
             session, place, experiment=experiment, name=name, known=known, owner=False
         )
-        _record(session, recorder, before, place, found, parent=parent, status=status)
-        run = finish(recorder, status or "finished", ended=session.now)
+        _record(session, recorder, before, place, found, span, parent=parent, status=status)
+        run = finish(recorder, status or "finished", ended=span[1])
     finally:
         found.close()
     if not as_json:
-        _answer(session, run, found, before, started, quiet=quiet)
+        _answer(session, run, found, before, since, quiet=quiet)
     pushed = share(session, place, run, wish, tell=not (quiet or as_json))
     if as_json:
         from gitml.registry.standing import run_documents
@@ -139,6 +154,7 @@ def _record(
     before: Run | None,
     place: Place,
     found: Gathered,
+    span: tuple[int, int],
     *,
     parent: str | None,
     status: str | None,
@@ -151,7 +167,7 @@ def _record(
     try:
         if before is None:
             recorder.begin(
-                created=session.now,
+                created=span[0],
                 parent=parent,
                 environment=capture.environment(place.settings.variables),
                 requirements=capture.requirements(),
@@ -177,7 +193,7 @@ def _answer(
     run: Run,
     found: Gathered,
     before: Run | None,
-    started: float,
+    since: float,
     *,
     quiet: bool,
 ) -> None:
@@ -189,6 +205,6 @@ def _answer(
         return
     draw_lines(screen, found.lines, run.source if before is None else None)
     verb, to = ("Logged ", f" to {run.experiment}") if before is None else ("Added to ", "")
-    took = duration(round(time.perf_counter() - started, 2))
+    took = duration(round(time.perf_counter() - since, 2))
     screen.line(verb, Cell(run.name, "act"), f"{to} in {took}.  id {run.id[:8]}")
     draw_next(screen, run)

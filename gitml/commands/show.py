@@ -142,7 +142,7 @@ def _head(screen: Screen, run: Run, status: str, now: int) -> None:
     if screen.terminal:
         started = f"{screen.moment(run.created, now)}, {started[:16].replace('T', ' ')} UTC"
     screen.fact("started", started)
-    if run.duration is not None:
+    if run.duration:  # of a run that was logged afterwards nobody knows
         screen.fact("took", duration(run.duration))
     screen.fact("author", run.author)
     screen.fact("parent", run.parent)

@@ -67,7 +67,7 @@ _SHORT: dict[str, Callable[[Run], str | None]] = {
     "parent": lambda run: run.parent and run.parent[:8],
     "commit": lambda run: run.source.commit and run.source.commit[:7],
     "tree": lambda run: run.source.tree and run.source.tree[:7],
-    "duration": lambda run: None if run.duration is None else duration(run.duration),
+    "duration": lambda run: duration(run.duration) if run.duration else None,
     "author": lambda run: run.author.partition(" <")[0],
 }
 """How a terminal shows what is long."""

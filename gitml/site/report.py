@@ -286,7 +286,7 @@ def summary(run: Run) -> str:
     values = ", ".join(
         f"{name} {number(run.metrics[name].last)}" for name in leading_metrics([run])[:_FACTS]
     )
-    took = "" if run.duration is None else f" in {duration(run.duration)}"
+    took = f" in {duration(run.duration)}" if run.duration else ""
     return f"{run.experiment}: {run.status}{took}{f'; {values}' if values else ''}."
 
 

@@ -7,9 +7,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitml.errors import InputError
+from gitml.model import from_iso
+from gitml.names import visible
+
 if TYPE_CHECKING:
     from gitml.tracking.files import UsualFiles
 
+_UNITS = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400}
+_LENGTH = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(s|min|m|h|d|$)")
+_YEARS = 50 * 366 * 86400
 _CONTEXT = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
@@ -91,3 +98,43 @@ def split_input(text: str) -> tuple[str, str | None]:
     if path and _CONTEXT.fullmatch(context) and not _there(text):
         return path, context
     return text, None
+
+
+def span_of(started: str | None, duration: str | None, now: int) -> tuple[int, int]:
+    """Return when a run began and ended, in milliseconds, as far as somebody says it.
+
+    With one of the two it ended ``now``. Raises `InputError` for what is no time, or
+    would be later than now.
+    """
+    length = None if duration is None else round(_seconds(duration) * 1000)
+    if started is None:
+        return now - (length or 0), now
+    try:
+        begun = from_iso(started.strip())
+    except (ValueError, OverflowError):
+        raise InputError(
+            f"{visible(started, 40)!r} is no time.",
+            hint="give ISO 8601, as date -Is prints it: 2026-11-23T09:12:00+01:00 (UTC without +01:00)",
+        ) from None
+    ended = now if length is None else begun + length
+    if begun > now or ended > now:
+        raise InputError(
+            f"{visible(started, 40)} is {'in the future' if begun > now else 'too late for that'}.",
+            hint="a run has ended when it is logged",
+        )
+    return begun, ended
+
+
+def _seconds(text: str) -> float:
+    """Return the seconds in ``90``, ``12.5s``, ``1h 30min``."""
+    stripped = text.strip()
+    parts = [(float(n), _UNITS[unit or "s"]) for n, unit in _LENGTH.findall(stripped)]
+    if _LENGTH.sub("", stripped).strip() or not parts:
+        raise InputError(
+            f"{visible(text, 40)!r} is no length of time.",
+            hint="give seconds, or units: 90, 12.5s, 15min, 1h30min, 2d",
+        )
+    total = sum(n * unit for n, unit in parts)
+    if total > _YEARS:
+        raise InputError(f"{visible(text, 40)} is longer than any training.")
+    return total

@@ -85,6 +85,36 @@ def test_a_run_logged_afterwards_has_no_command_and_lasts_no_time(repo, invoke):
     run = logged(invoke, repo, "-m", "auc=0.93")
     assert "command" not in run["source"]
     assert run["created"] == run["ended"]
+    shown = invoke("show", "latest", cwd=repo).out
+    assert "started" in shown
+    assert "took" not in shown  # nobody knows
+
+
+def test_when_it_ran_is_told_and_not_guessed(repo, invoke):
+    at = ("--started", "2026-01-02T04:00:00+01:00")
+    run = logged(invoke, repo, "-m", "auc=1", *at, "--duration", "1h 30min")
+    assert (run["created"], run["ended"]) == (
+        "2026-01-02T03:00:00.000Z",
+        "2026-01-02T04:30:00.000Z",
+    )
+    assert "took       1 h 30 min" in invoke("show", run["id"], cwd=repo).out
+    assert logged(invoke, repo, "-m", "auc=1", "--duration", "90.5")["duration"] == 90.5
+    assert logged(invoke, repo, "-m", "auc=1", *at)["created"] == run["created"]
+    for bad in (
+        ("--started", "yesterday"),
+        ("--started", "9999-01-01"),
+        ("--started", "2026-01-02", "--duration", "9000d"),
+        ("--duration", "-5"),
+        ("--duration", "soon"),
+        ("--duration", "1 h x"),
+        ("--duration", "9e9"),
+        ("--duration", "99999d"),
+    ):
+        answer = invoke("log", "-m", "auc=1", *bad, cwd=repo)
+        assert answer.code == 5, bad
+        assert "hint:" in answer.err or "longer" in answer.err
+    assert invoke("log", "--run", run["id"], "-m", "b=1", *at, cwd=repo).code == 2
+    assert len(runs_in(invoke, repo)) == 3
 
 
 def test_usual_files_are_taken_without_flags(trained, invoke):
