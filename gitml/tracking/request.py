@@ -114,7 +114,7 @@ def span_of(started: str | None, duration: str | None, now: int) -> tuple[int, i
     except (ValueError, OverflowError):
         raise InputError(
             f"{visible(started, 40)!r} is no time.",
-            hint="give ISO 8601, as date -Is prints it: 2026-11-23T09:12:00+01:00 (UTC without +01:00)",
+            hint="give ISO 8601 as date -Is prints it; without an offset such as +01:00 it is UTC",
         ) from None
     ended = now if length is None else begun + length
     if begun > now or ended > now:
