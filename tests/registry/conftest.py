@@ -7,15 +7,22 @@ import pytest
 from tests.registry.people import Team, register_three
 
 
+@pytest.fixture(scope="session")
+def _filled(tmp_path_factory, copied, git, _made):
+    """Return a bare repository with a first commit and three versions of churn."""
+    path = copied(_made / "bare.git", tmp_path_factory.mktemp("filled") / "bare.git")
+    git(_made / "repo", "push", "--quiet", path, "main")
+    register_three(path)
+    return path
+
+
 @pytest.fixture
-def team(bare_repo, repo, git, monkeypatch):
+def team(tmp_path, copied, _filled, git, monkeypatch):
     """Return a team whose remote has a first commit and three versions of churn."""
     for name in ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME"):
         monkeypatch.delenv(name)
     monkeypatch.delenv("GIT_COMMITTER_EMAIL")
-    git(repo, "push", "--quiet", bare_repo, "main")
-    register_three(bare_repo)
-    return Team(git=git, remote=bare_repo)
+    return Team(git=git, remote=copied(_filled, tmp_path / "bare.git"))
 
 
 @pytest.fixture
