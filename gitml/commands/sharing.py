@@ -8,7 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from gitml.names import SLUG, experiment_ref, plural, visible
+from gitml.names import plural, visible
 from gitml.store.hosts import what_then
 
 if TYPE_CHECKING:
@@ -239,13 +239,11 @@ def tell_rewound(session: Session, there: Where, done: Pull) -> None:
     slugs = ", ".join(visible(slug, 70) for slug in sorted(done.runs.rewound))
     name = there.said
     one = len(done.runs.rewound) == 1
-    refs = [experiment_ref(slug) for slug in sorted(done.runs.rewound) if SLUG.fullmatch(slug)]
-    specs = [ref if there.theirs(ref) == ref else f"{ref}:{there.theirs(ref)}" for ref in refs]
-    again = shlex.join(["git", "push", name, *specs])
+    push = shlex.join(["gitml", "push", name])
     session.say(
         f"On {name} the {'ledger' if one else 'ledgers'} {slugs} lost runs that were there; "
         "this was not taken, and nothing is lost here.",
-        hint=f"{again} brings them back; gitml pull --accept-rewind takes it as it is",
+        hint=f"{push} brings them back; gitml pull --accept-rewind takes it as it is",
     )
 
 

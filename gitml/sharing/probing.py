@@ -17,7 +17,7 @@ from gitml.store import lfs, places
 from gitml.store.artifacts import pointer
 from gitml.store.bucket import key_of, open_bucket
 from gitml.store.git import RefUpdate
-from gitml.store.hosts import remote_words, transport_failure
+from gitml.store.hosts import in_the_way, remote_words, transport_failure
 from gitml.store.remote import listed, rejected, spoken
 from gitml.store.talking import talk
 from gitml.tracking.checkup import NOTE, OK, WARNING, Finding
@@ -144,24 +144,28 @@ def _refs(found: _Probe) -> Iterator[Finding]:
                 hint="the host hides it (uploadpack.hideRefs); git config gitml.refs branches",
             )
         yield from _deleted(found, custom)
-        return
+        if not found.there.branches:
+            return
     branches = [f"{names.BRANCHES}probe/{found.token}/{n}" for n in "ab"]
     also = found.make(*branches)
     used = found.there.branches and also is None
-    yield Finding(
-        check="custom refs",
-        level=OK if used else WARNING,
-        sentence=f"refs/gitml/* is refused ({visible(why, _WORDS)})"
-        + (" and branches are used" if used else "."),
-        hint=None if used or also is not None else "git config gitml.refs branches",
-    )
+    if why is not None:
+        yield Finding(
+            check="custom refs",
+            level=OK if used else WARNING,
+            sentence=f"refs/gitml/* is refused ({visible(why, _WORDS)})"
+            + (" and branches are used" if used else "."),
+            hint=None if used or also is not None else "git config gitml.refs branches",
+        )
     yield Finding(
         check="branches",
         level=OK if also is None else WARNING,
         sentence="gitml/* can be pushed"
         if also is None
-        else f"gitml/* is refused too ({visible(also, _WORDS)}).",
-        hint=None if also is None else "ask who runs the host for the right to push",
+        else f"gitml/* is refused{' too' if why else ''} ({visible(also, _WORDS)}).",
+        hint=None
+        if also is None
+        else in_the_way([also]) or "ask who runs the host for the right to push",
     )
     yield from _deleted(found, branches)
 

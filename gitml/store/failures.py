@@ -57,10 +57,22 @@ NO_GIT = ("git was not found.", "Install git, or put it on the PATH.")
 
 def failure(command: str, stderr: str, code: int) -> GitmlError:
     """Return the error that git's words on stderr mean."""
+    known = meaning(command, stderr)
+    if known is not None:
+        return known
+    told = visible(_detail(stderr), _WORDS) or "no word"
+    return RepositoryError(f"git {command} failed with exit code {code}: {told}.")
+
+
+def _detail(stderr: str) -> str:
     lines = [line for line in stderr.splitlines() if line.strip()]
-    detail = next(
-        (x for x in lines if x.startswith(("fatal:", "error:"))), lines[0] if lines else ""
-    )
+    told = (line for line in lines if line.startswith(("fatal:", "error:")))
+    return next(told, lines[0] if lines else "")
+
+
+def meaning(command: str, stderr: str) -> GitmlError | None:
+    """Return the error that git's words on stderr are known to mean, or None."""
+    detail = _detail(stderr)
     for words, kind, sentence, hint in _MEANINGS:
         if any(word in stderr for word in words):
             return kind(f"{sentence} (git {command}: {visible(detail, _WORDS)})", hint=hint)
@@ -70,6 +82,4 @@ def failure(command: str, stderr: str, code: int) -> GitmlError:
             f"This git does not know what gitml needs of git {command}.",
             hint=f"gitml needs git {wanted} or later; git version tells which this is.",
         )
-    return RepositoryError(
-        f"git {command} failed with exit code {code}: {visible(detail, _WORDS) or 'no word'}."
-    )
+    return None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from gitml.errors import BeatenError, GitmlError, RemoteError, UnreachableError
 from gitml.names import TAGS, visible
 from gitml.redact import strip_credentials
-from gitml.store.failures import failure
+from gitml.store.failures import meaning
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -16,6 +17,7 @@ _WORDS = 300
 """Characters of a host's own words."""
 _HOOK_SAID_NO = "error: hook declined to update "
 """How git repeats for each ref that a hook refused it."""
+_UNPACK = "remote unpack failed: "
 UNPACKING = "unpacker error"
 """The reason of a remote that could not store what it got: its disk is full, or damaged."""
 _FIRST = (
@@ -50,7 +52,7 @@ _AWAY = (
     *("unable to access", "Could not read from remote repository", "closed by remote host"),
     *("RPC failed", "Broken pipe", "Operation too slow", "protocol error", "bad line length"),
 )
-WITHOUT_A_REASON = ("hook declined", UNPACKING)
+WITHOUT_A_REASON = ("hook declined", UNPACKING, "failed to update ref")
 """Ends of reasons that leave it to the remote's own words to say why."""
 
 HOW_TO_REFUSED = (
@@ -60,11 +62,33 @@ HOW_TO_REFUSED = (
 """What to do where a host refuses refs of ours."""
 
 
+_NO_ROOM_TO_WRITE = ("unable to create temporary object directory", "insufficient permission")
+"""Words of a remote whose folder this account may not write to."""
+_IN_THE_WAY = re.compile(r"'refs/(?:heads/)?([^']+)' exists; cannot create")
+"""Words of a remote that has a ref where refs of ours need a folder."""
+_OTHER_HASH = ("mismatched algorithms", "does not support this repository's hash algorithm")
+"""Words of gits of which one has ids of SHA-1 and the other of SHA-256."""
+
+
 def what_then(reasons: Iterable[str]) -> str:
     """Return what to do where a host refused refs of ours for these reasons."""
+    reasons = [*reasons]
+    if blocked := in_the_way(reasons):
+        return blocked
+    if any(word in reason for reason in reasons for word in _NO_ROOM_TO_WRITE):
+        return "whoever owns the repository there lets others write to its folder, or does not"
     if all(reason.startswith(UNPACKING) for reason in reasons):
         return "the host's disk may be full: once it can store this, gitml push sends it"
     return HOW_TO_REFUSED
+
+
+def in_the_way(reasons: Iterable[str]) -> str | None:
+    """Return what to do about a ref of the remote where refs of ours need a folder, or None."""
+    found = next(filter(None, map(_IN_THE_WAY.search, reasons)), None)
+    if found is None:
+        return None
+    name = visible(found[1], 100)
+    return f"{name} is in the way there: git push REMOTE --delete {name} takes it away"
 
 
 class AtomicError(RemoteError):
@@ -79,6 +103,12 @@ def said(remote: str) -> str:
 def transport_failure(remote: str, err: str, code: int) -> GitmlError:
     """Return the failure that git's words about a remote mean, where it named no ref."""
     name = said(remote)
+    if any(word in err for word in _OTHER_HASH):
+        return RemoteError(
+            f"{name} names objects by another hash than this repository, SHA-1 or SHA-256, "
+            "and git cannot exchange between the two.",
+            hint="git rev-parse --show-object-format tells which; gitml clone takes the remote's",
+        )
     if "does not support --atomic" in err:
         return AtomicError(f"{name} cannot push several refs as one.")
     if any(word in err for word in _NO_KEY):
@@ -91,16 +121,15 @@ def transport_failure(remote: str, err: str, code: int) -> GitmlError:
             f"{name} is not there: {_telling(err)}",
             hint=f"git remote -v shows addresses; git ls-remote {name} whether it answers",
         )
-    if "hung up unexpectedly" in err and (words := _last_words(err)):
+    words = _last_words(err) if "hung up unexpectedly" in err else ""
+    if words or any(word in err for word in _AWAY):
+        what = f"broke off: {words}" if words else f"could not be reached: {_telling(err)}"
         return UnreachableError(
-            f"{name} broke off: {words}", hint=f"git ls-remote {name} shows whether it answers"
+            f"{name} {what}", hint=f"git ls-remote {name} shows whether it answers"
         )
-    if any(word in err for word in _AWAY):
-        return UnreachableError(
-            f"{name} could not be reached: {_telling(err)}",
-            hint=f"git ls-remote {name} shows whether it answers",
-        )
-    found = failure("with the remote", err, code)
+    found = meaning("with the remote", err) or RemoteError(
+        f"git could not speak to {name} (exit code {code}): {_telling(err)}"
+    )
     found.hint = found.hint or f"git ls-remote {name} shows whether it answers"
     return found
 
@@ -147,6 +176,8 @@ def _hint(refused: Mapping[str, str]) -> str:
 def remote_words(err: str) -> str:
     """Return what the remote's own programs said, in a line, and each of it once."""
     lines = [line.removeprefix("remote:").strip() for line in err.splitlines() if "remote:" in line]
+    # The last resort: git's own word for it.
+    lines = lines or [line.partition(_UNPACK)[2] for line in err.splitlines() if _UNPACK in line]
     told = dict.fromkeys(
         line for line in lines if line.strip("- ") and not line.startswith(_HOOK_SAID_NO)
     )
@@ -169,6 +200,9 @@ def _telling(err: str) -> str:
     """Return the line of git's words that says most."""
     lines = [line.strip() for line in err.splitlines() if line.strip()]
     words = (*_NO_KEY, *_NOT_THERE, *_AWAY)
-    best = next((line for word in words for line in lines if word in line), "no word")
+    best = next((line for word in words for line in lines if word in line), "")
+    best = best or next(
+        (line for line in lines if line.startswith(("fatal:", "error:"))), "no word"
+    )
     best = best.removeprefix("fatal: ").removeprefix("remote: ").removeprefix("error: ")
     return visible(strip_credentials(best), _WORDS)

@@ -1,8 +1,9 @@
 """Where a remote keeps what is pushed: below ``refs/gitml``, or on branches called ``gitml/…``.
 
 Branches are for hosts that take no refs but branches and tags. Which it is, says
-``git config gitml.refs`` (``branches`` or ``custom``), else what the remote was seen
-to have when it was last pulled from. Here refs are always below ``refs/gitml``.
+``git config remote.NAME.gitmlRefs`` (``branches`` or ``custom``), for all remotes
+``gitml.refs``, else what the remote was seen to have when it was last pulled from.
+Here refs are always below ``refs/gitml``.
 """
 
 from __future__ import annotations
@@ -19,21 +20,27 @@ if TYPE_CHECKING:
     from gitml.store.git import Repository
 
 CUSTOM = "refs/gitml/"
+_NO = {"false", "no", "off", "0"}
 _SETTINGS = {"branches": True, "custom": False}
 _DESTINATION = re.compile(r"^(\+?[^:]*:)(.*)$", re.DOTALL)
 
 
 def on_branches(repository: Repository, remote: str) -> bool:
     """Say whether a remote is pushed to, and first looked at, on branches."""
-    said = repository.config("gitml", "refs")
-    if said is None:
-        return _mark(repository, remote).exists()
-    if said.lower() not in _SETTINGS:
-        raise InputError(
-            f"gitml.refs is {visible(said, 60)}.",
-            hint="git config gitml.refs branches, or custom; unset it is found out",
-        )
-    return _SETTINGS[said.lower()]
+    settings = {
+        f"remote.{remote}.gitmlRefs": repository.config(f'remote "{remote}"', "gitmlrefs"),
+        "gitml.refs": repository.config("gitml", "refs"),
+    }
+    for key, said in settings.items():
+        if said is None:
+            continue
+        if said.lower() not in _SETTINGS:
+            raise InputError(
+                f"{visible(key, 100)} is {visible(said, 60)}.",
+                hint=f"git config {visible(key, 100)} branches, or custom; unset it is found out",
+            )
+        return _SETTINGS[said.lower()]
+    return _mark(repository, remote).exists()
 
 
 def learn(repository: Repository, remote: str, *, branches: bool) -> None:
@@ -68,10 +75,11 @@ def push_address(repository: Repository, remote: str, *, branches: bool) -> str:
     """Return what git is given to push to a remote.
 
     For branches it is the URL: told the name, git would keep them below ``refs/remotes`` too.
+    So it is for a mirror, of which git would push all refs or none.
     """
-    if not branches:
-        return remote
     section = f'remote "{remote}"'
+    if not branches and (repository.config(section, "mirror") or "false").lower() in _NO:
+        return remote
     return repository.config(section, "pushurl") or repository.config(section, "url") or remote
 
 

@@ -136,7 +136,7 @@ def test_a_rewound_ledger_is_named_and_not_followed(clone, git, hub):
     git(hub, "update-ref", "refs/gitml/experiments/churn", old)
     answer = bob("pull", code=9)
     assert "On origin the ledger churn lost runs that were there" in answer.err
-    assert "--accept-rewind" in answer.err
+    assert "gitml push origin brings them back; gitml pull --accept-rewind takes" in answer.err
     assert names(bob) == ["new", "old"]
     assert "the ledger churn lost runs" in bob("sync", code=9).err
     answer = json.loads(bob("sync", "--json", code=9).out)

@@ -117,6 +117,26 @@ def test_a_wrong_setting_is_named(clone):
     assert "gitml.refs is branch." in ada("push", code=5).err
 
 
+def test_one_remote_of_several_and_a_branch_in_the_way(clone, git, hub, tmp_path):
+    ada = clone("ada")
+    git(ada.path, "config", "remote.origin.gitmlRefs", "branches")
+    git(tmp_path, "init", "--quiet", "--bare", "backup.git")
+    git(ada.path, "remote", "add", "backup", "../backup.git")
+    git(ada.path, "push", "--quiet", "origin", "HEAD:refs/heads/gitml")
+    make_run(ada.path, "one")
+    assert "gitml is in the way there: git push REMOTE --delete gitml" in ada("push", code=9).err
+    found = {f["check"]: f for f in json.loads(ada("doctor", "--remote", "--json").out)["findings"]}
+    assert "gitml is in the way" in found["branches"]["hint"]
+    git(ada.path, "push", "--quiet", "origin", "--delete", "gitml")
+    ada("push")
+    ada("push", "backup")
+    assert len(branches(git, hub)) == 1
+    assert "refs/gitml/runs/" in git(tmp_path / "backup.git", "for-each-ref")
+    # And one of another kind of ids.
+    git(tmp_path, "init", "--quiet", "--bare", "--object-format=sha256", "wide.git")
+    assert "by another hash than this" in ada("push", "../wide.git", code=9).err
+
+
 def test_some_on_branches_and_some_not_end_with_the_same(clone, git, hub):
     (hub / "hooks" / "update").unlink()
     ada, bob = clone("ada", refs="branches"), clone("bob", refs="custom")
@@ -157,5 +177,5 @@ def test_a_ledger_that_went_back_on_a_branch_is_named_and_not_followed(clone, gi
     assert "the ledger churn lost runs" in told
     assert names(ada) == ["new", "old"]
     command = shlex.split(told.partition("hint: ")[2].partition(" brings")[0])
-    git(ada.path, *command[1:])
+    ada(*command[1:])
     assert ada("pull").out == "Nothing new on origin.\n"
