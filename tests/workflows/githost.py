@@ -149,6 +149,15 @@ class GitHost:
         }
         return self.run("pull_request", payload, at=merge, workflow="gitml-review.yml")
 
+    def queue(self, branch):
+        """Put a request into the merge queue, and return what its workflows did."""
+        base, head = self.tip(), self._merged(branch, "merge")
+        waiting = f"refs/heads/gh-readonly-queue/main/pr-1-{base}"
+        self.git(self.clone, "push", "--quiet", "--force", self.bare, f"{head}:{waiting}")
+        group = {"base_sha": base, "head_sha": head, "base_ref": "refs/heads/main"}
+        payload = {"action": "checks_requested", "merge_group": {**group, "head_ref": waiting}}
+        return self.run("merge_group", payload, at=head, workflow="gitml-review.yml")
+
     def merge(self, branch, how="merge"):
         """Merge a branch as the host does, and return (before, after) of the protected one."""
         before = self.tip()

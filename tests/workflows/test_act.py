@@ -67,6 +67,9 @@ def test_a_gate_refuses(host):
     assert ran.results == {"gitml review": "failure", "comment": "success"}, ran.log
     assert "0.85" in ran.summary
     assert "0.4" in host.api.comments[1][0]["body"]
+    ran = host.queue("topic")
+    assert ran.results == {"gitml review": "failure"}, ran.log
+    assert "0.85" in ran.summary
 
     ran = host.push(*host.merge("topic"))  # by somebody who may merge without the check
     assert ran.results == {"apply": "failure"}, ran.log
