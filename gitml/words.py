@@ -10,7 +10,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from gitml.model import Json
 
@@ -140,6 +140,26 @@ def size(count: int) -> str:
 def quoted(word: str) -> str:
     """Return a word as a shell takes it, quoted where it must be."""
     return shlex.quote(word)
+
+
+def command_line(words: Iterable[str]) -> str:
+    """Return words as a line for a shell; one with line breaks and the like in ``$'…'``."""
+    return " ".join(
+        quoted(word) if word.isprintable() else f"$'{''.join(map(_escaped, word))}'"
+        for word in words
+    )
+
+
+_NAMED = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\\": "\\\\", "'": "\\'"}
+_BYTES = range(0xDC80, 0xDD00)
+"""How Python spells bytes that are not UTF-8, less 0xDC00."""
+
+
+def _escaped(char: str) -> str:
+    number = ord(char)
+    if number in _BYTES or (number < 0x80 and not char.isprintable()):  # noqa: PLR2004 - ASCII
+        return _NAMED.get(char, f"\\x{number & 0xFF:02x}")
+    return _NAMED.get(char, char if char.isprintable() else f"\\U{number:08x}")
 
 
 _BLOCKS = "▁▂▃▄▅▆▇█"

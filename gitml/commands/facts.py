@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitml.names import plural
+from gitml.words import command_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,5 +99,5 @@ def source(screen: Screen, run: Run) -> None:
     screen.fact("code", where)
     screen.fact("changed", ", ".join(code.changed))
     screen.fact("left out", ", ".join(code.left_out), style="warn")
-    screen.fact("command", " ".join(code.command))
+    screen.fact("command", command_line(code.command))
     screen.fact("remote", code.remote)

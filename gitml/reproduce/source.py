@@ -20,7 +20,6 @@ import contextlib
 import os
 import re
 import secrets
-import shlex
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ from gitml.names import visible
 from gitml.reproduce.place import check_folder
 from gitml.store.artifacts import large_chunks, pointer
 from gitml.store.failures import failure
+from gitml.words import command_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -291,5 +291,5 @@ def rerun(run: Run) -> tuple[str, str] | None:
         return None
     for argument in command[1:]:
         if script and (script == argument or script.endswith(f"/{argument}")):
-            return script[: -len(argument)].rstrip("/"), shlex.join(command)
-    return "", shlex.join(command)
+            return script[: -len(argument)].rstrip("/"), command_line(command)
+    return "", command_line(command)

@@ -6,6 +6,9 @@ import csv
 import io
 import json
 import math
+import os
+import shutil
+import subprocess
 import sys
 
 import pytest
@@ -27,7 +30,7 @@ from gitml.output import (
     span,
     spark,
 )
-from gitml.words import cut, plain_width
+from gitml.words import command_line, cut, plain_width
 
 
 @pytest.mark.parametrize(
@@ -324,3 +327,20 @@ def test_code_keeps_tabs():
     place = screen()
     place.code("\tif x:\x1b[31m\r")
     assert drawn(place) == "\tif x:\\x1b[31m\\r\n"
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_a_command_of_several_lines_is_a_line_that_a_shell_takes():
+    words = ["-c", "import a\n\tprint('x', \"y\\n\")\r", "", "a b", "\x1b2", "\u202eé", "caf\udce9"]
+    line = command_line(words)
+    assert line.isprintable()
+    assert line.startswith("-c $'import a\\n\\tprint(\\'x\\', \"y\\\\n\")\\r' '' 'a b'")
+    done = subprocess.run(  # noqa: S602 - a shell is what it is about
+        f"printf '%s\\0' {line}",
+        shell=True,
+        executable="bash",
+        env={**os.environ, "LC_ALL": "C.UTF-8"},
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout.decode("utf-8", "surrogateescape").split("\0")[:-1] == words
