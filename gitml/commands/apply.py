@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gitml.commands.options import Session
+    from gitml.errors import GitmlError
     from gitml.model import Json
     from gitml.registry.applying import Applied
     from gitml.registry.writing import Context
@@ -142,6 +143,8 @@ def _draw(session: Session, applied: Sequence[Applied], context: Context) -> Non
         session.screen.line(f"{place}  {_WORDS[one.outcome]}  {' '.join(one.tags)}".rstrip())
         if one.judgement is not None:
             draw_judgement(session, one.judgement)
+        if one.error is not None and one.error is _raised(applied):
+            continue  # said at the end
         if one.text:
             session.say(f"  {one.text}")
         if one.hint:
@@ -168,11 +171,15 @@ def _applied_json(one: Applied) -> dict[str, Json]:
     }
 
 
+def _raised(applied: Sequence[Applied]) -> GitmlError | None:
+    """Return the failure that is raised in the end: what a later call may do by itself."""
+    return next((one.error for one in applied if one.outcome == "failed"), None)
+
+
 def _raise_first(applied: Sequence[Applied]) -> None:
     """Raise for what was not done: what a later call may do by itself comes first."""
-    failed = [one.error for one in applied if one.outcome == "failed" and one.error is not None]
-    if failed:
-        raise failed[0]
+    if (failed := _raised(applied)) is not None:
+        raise failed
     refused = [one for one in applied if one.outcome in {"refused", "unknown"}]
     if refused:
         count = plural(len(refused), "stage file")

@@ -48,6 +48,7 @@ from gitml.store.branches import (
     history,
     need,
 )
+from gitml.store.hosts import TAGS_ARE_GUARDED
 from gitml.store.remote import fetch
 from gitml.store.shared import fetch_registry
 
@@ -64,6 +65,10 @@ if TYPE_CHECKING:
     from gitml.registry.writing import Context, Written
     from gitml.store.git import Repository
 
+_WHO_TAGS = (
+    "the host lets some make tags, and this job is none of them: what gitml init wrote for CI "
+    "says how it gets a key or a token of its own"
+)
 Outcome: TypeAlias = Literal["done", "already", "overtaken", "refused", "unknown", "failed"]
 """Tagged now; tagged by an earlier call; tagged earlier and something else came after it;
 refused; refused because a gate cannot tell; not decided, because somebody else was
@@ -306,6 +311,8 @@ class _Work:
             return replace(applied, text=error.message, hint=error.hint, error=error)
         except GitmlError as error:
             outcome = "failed" if isinstance(error, (BeatenError, RemoteError)) else "refused"
+            if error.hint == TAGS_ARE_GUARDED:  # whoever reads this is not at a keyboard
+                error = RemoteError(error.message, hint=_WHO_TAGS)
             applied = replace(applied, outcome=outcome, error=error)
             return replace(applied, text=error.message, hint=error.hint)
 

@@ -60,6 +60,11 @@ HOW_TO_REFUSED = (
     "where that is branches and tags alone: git config gitml.refs branches"
 )
 """What to do where a host refuses refs of ours."""
+TAGS_ARE_GUARDED = (
+    "who may make tags of models is decided at the host; "
+    "gitml promote MODEL VERSION --stage STAGE --review asks somebody who may"
+)
+"""What to do where a remote refuses a tag."""
 
 
 _NO_ROOM_TO_WRITE = ("unable to create temporary object directory", "insufficient permission")
@@ -166,10 +171,7 @@ def _what(refused: Mapping[str, str], ref: str) -> str:
 
 def _hint(refused: Mapping[str, str]) -> str:
     if any(ref.startswith(TAGS) for ref in refused):
-        return (
-            "who may make tags of models is decided at the host; "
-            "gitml promote MODEL VERSION --stage STAGE --review asks somebody who may"
-        )
+        return TAGS_ARE_GUARDED
     return what_then(refused.values())
 
 

@@ -288,6 +288,16 @@ def test_what_is_not_published_cannot_be_asked_for(main, ada, git, invoke):
     assert "churn v1.3.0 is not published yet" in answer.out
 
 
+def test_a_job_that_may_make_no_tags_is_told_how_it_may(main):
+    before = main.push({STAGE_FILE: asks("v1.2.0")})
+    main.team.hook("update", 'case "$1" in refs/tags/*) exit 1; esac')
+    answer = main.invoke("apply", "--before", before, cwd=main.checkout())
+    assert answer.code == 9
+    assert answer.err.startswith("error: origin refuses the tag churn#production#1: hook declined")
+    assert "  hint: the host lets some make tags, and this job is none of them" in answer.err
+    assert main.stage_tags == []
+
+
 @pytest.mark.slow
 def test_killed_between_two_tags_and_run_again(main, git):
     """The second push is held up by a hook of the remote while apply and its git are killed."""
