@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from gitml.commands.completing import complete_references
 from gitml.commands.options import command, json_option, one_format
-from gitml.errors import NotFoundError
+from gitml.errors import NotFoundError, RepositoryError
 from gitml.names import visible
 
 if TYPE_CHECKING:
@@ -52,8 +54,9 @@ def lineage(
     """Show what something was made from, and what was made from it.
 
     REF is a version (churn@v1.2.0), a stage (churn#production), a model (its
-    latest version), a RUN, a digest of data, or a file: data -> run -> version
-    -> stage, both ways. Runs that used what another run made are joined by digest.
+    latest version), a RUN, a digest of data or its first digits, a file here, or
+    the name or path of data that runs recorded: data -> run -> version -> stage,
+    both ways. Runs that used what another run made are joined by digest.
     """
     from gitml.registry import lineage as lines
     from gitml.registry.state import read_registry
@@ -83,7 +86,7 @@ def lineage(
 
 def _key(session: Session, index: Index, registry: Registry, facts: Facts, ref: str) -> str:
     """Return the key of what REF means; raise `NotFoundError` or `InputError`."""
-    from gitml.registry.lineage import data_key, no_data
+    from gitml.registry.naming import data_key, no_data
     from gitml.registry.references import resolve
 
     if "@" in ref or "#" in ref:
@@ -94,7 +97,7 @@ def _key(session: Session, index: Index, registry: Registry, facts: Facts, ref: 
     if ref.startswith("sha256:"):
         found = data_key(facts, ref)
         if found is None:
-            raise no_data(ref)
+            raise no_data(facts, ref)
         return found
     try:
         return f"run:{index.find(ref).id}"
@@ -106,7 +109,7 @@ def _other(
     session: Session, registry: Registry, facts: Facts, ref: str, error: NotFoundError
 ) -> str:
     """Return the key of a model, a digest or a file; raise ``error`` if it is none of these."""
-    from gitml.registry.lineage import data_key, no_data
+    from gitml.registry.naming import data_key, no_data, recorded_key
     from gitml.registry.references import resolve
     from gitml.tracking.inputs import describe_input
 
@@ -116,18 +119,31 @@ def _other(
     if found := data_key(facts, ref):
         return found
     path = session.cwd() / ref
+    called = [ref.removeprefix("./"), *_from_top(session, path)]
     if path.exists():
         digest = describe_input(path, root=None).digest or ""
         if found := data_key(facts, digest):
             return found
-        raise no_data(ref)
+        raise no_data(facts, ref, called)
+    if found := recorded_key(facts, called):
+        return found
     near = error.hint if error.hint and "did you mean" in error.hint else None
     raise NotFoundError(
         f"Nothing is named {visible(ref, 80)}: no run, model, data or file.",
         hint=near
         or "gitml ls lists the runs, gitml models the models; "
-        "data that is not here goes by its digest, which gitml show tells",
+        "gitml sql 'SELECT name, uri, digest FROM inputs' the data that runs used",
     )
+
+
+def _from_top(session: Session, path: Path) -> list[str]:
+    """Return how runs call a file of this work tree: from its top."""
+    try:
+        top = session.here().work_tree
+    except RepositoryError:
+        return []
+    whole = Path(os.path.normpath(path))
+    return [whole.relative_to(top).as_posix()] if top and whole.is_relative_to(top) else []
 
 
 def _draw(screen: Screen, graph: Graph, *, everything: bool) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
-from gitml.errors import InputError, NotFoundError
 from gitml.model import iso
 from gitml.names import visible
 
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from gitml.registry.values import Model, ModelVersion, Version
 
 Kind: TypeAlias = Literal["data", "run", "version", "stage"]
-_SHORTEST = 7
-"""Digits of a digest that name it, as git's own abbreviations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,32 +315,6 @@ def _follow(
                 seen.add(far(edge))
                 waiting.append(far(edge))
     return found
-
-
-def data_key(facts: Facts, text: str) -> str | None:
-    """Return the key of the data that a digest, or the start of one, names; None if none does.
-
-    Raises `InputError` if several do.
-    """
-    wanted = text.removeprefix("sha256:").lower()
-    if len(wanted) < _SHORTEST or not all(c in "0123456789abcdef" for c in wanted):
-        return None
-    known = dict.fromkeys([*facts.used, *facts.made])
-    found = [digest for digest in known if digest.startswith(f"sha256:{wanted}")]
-    if len(found) > 1:
-        raise InputError(
-            f"{visible(text, 80)} is the start of {len(found)} digests.",
-            hint="give more of its digits",
-        )
-    return f"data:{found[0]}" if found else None
-
-
-def no_data(text: str) -> NotFoundError:
-    """Return the failure that nothing here used or made the data ``text``."""
-    return NotFoundError(
-        f"No run used or made the data {visible(text, 80)}",
-        hint="gitml sql 'SELECT name, digest, run FROM inputs' lists what runs used.",
-    )
 
 
 def mermaid(graph: Graph) -> str:

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from gitml.model import Dataset
-from tests.support import make_run, run_id_of
+from tests.support import START, make_run, run_id_of
 
 RAW = "sha256:" + "a1" * 32
 CLEAN = b"x,y\n3,4\n"
@@ -139,6 +139,26 @@ def test_what_is_not_there(repo, gitml, ref, code, words):
     assert words in answer.err
     assert "hint:" in answer.err
     assert answer.out == ""
+
+
+def test_data_that_is_not_here_goes_by_what_runs_called_it(repo, gitml):
+    old, new = (f"sha256:{digit * 64}" for digit in "bc")
+    for name, digest, created in (("late", new, START + 1), ("early", old, START)):
+        data = Dataset(name="train.csv", uri="data/train.csv", digest=digest)
+        make_run(repo, name, created=created, inputs=[data])
+    make_run(repo, "third", inputs=[Dataset(name="raw", uri="s3://b/raw", digest=RAW)])
+    assert "└─ run third  used" in gitml("lineage", "s3://b/raw").out
+    make_run(repo, "vague", inputs=[Dataset(name="db", uri="postgres://db")])
+    assert "└─ run vague  used" in gitml("lineage", "postgres://db").out
+    assert gitml("lineage", "raw").out == gitml("lineage", "a1a1a1a").out
+    answer = gitml("lineage", "./data/train.csv", code=5)
+    assert answer.err.startswith("error: Runs used 2 contents of data/train.csv.\n")
+    assert f"newest first: {'c' * 12}, {'b' * 12}\n" in answer.err
+    (repo / "data").mkdir()
+    assert "Runs used 2 contents" in gitml("lineage", repo / "data" / "train.csv", code=5).err
+    (repo / "data" / "train.csv").write_text("another\n")
+    answer = gitml("lineage", "data/train.csv", code=3)
+    assert f"runs used other contents of it: gitml lineage {'c' * 12}, {'b' * 12}" in answer.err
 
 
 def test_one_start_of_two_digests(repo, gitml):
