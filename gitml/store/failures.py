@@ -16,6 +16,12 @@ _MEANINGS: tuple[tuple[tuple[str, ...], type[GitmlError], str, str | None], ...]
         "Free some space and do it again; nothing that was recorded is lost.",
     ),
     (
+        ("bad config", "bad boolean config", "bad numeric config"),
+        RepositoryError,
+        "git's configuration cannot be read.",
+        "git config --edit opens the repository's, with --global your own.",
+    ),
+    (
         ("dubious ownership",),
         RepositoryError,
         "git does not trust this repository, because somebody else owns it.",
@@ -72,9 +78,11 @@ def _detail(stderr: str) -> str:
 
 def meaning(command: str, stderr: str) -> GitmlError | None:
     """Return the error that git's words on stderr are known to mean, or None."""
-    detail = _detail(stderr)
+    lines = stderr.splitlines()
     for words, kind, sentence, hint in _MEANINGS:
         if any(word in stderr for word in words):
+            saying = (line for line in lines if any(word in line for word in words))
+            detail = next(saying, _detail(stderr))
             return kind(f"{sentence} (git {command}: {visible(detail, _WORDS)})", hint=hint)
     if any(word in stderr for word in _UNKNOWN):
         wanted = ".".join(map(str, MINIMUM_GIT))

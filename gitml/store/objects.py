@@ -9,10 +9,12 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 from gitml.errors import DamagedError
 from gitml.names import visible
+from gitml.store.failures import failure, meaning
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from gitml.errors import GitmlError
     from gitml.store.git import Repository
 
 
@@ -30,6 +32,10 @@ class Entry(NamedTuple):
     mode: str
     oid: str
     name: str
+
+
+class _EndedError(DamagedError):
+    """git ended in the middle of an answer."""
 
 
 _ASKED = 16_000
@@ -87,11 +93,24 @@ class CatFile:
                 stdin.flush()
                 return [read_object(stdout, name, limit, keep=keep) for name in names]
             except BaseException as error:
+                if isinstance(error, (_EndedError, OSError)) and (why := self._why(error)):
+                    raise why from None
                 if len(names) > 1 or not isinstance(error, DamagedError):
                     # What is left unread, after ^C too, would answer the next question.
                     self._process.kill()
                     self.close()
                 raise
+
+    def _why(self, error: Exception) -> GitmlError | None:
+        """Return what git, which has ended, says that it died of, if that is known."""
+        self._process.kill()
+        assert self._process.stderr is not None
+        words = self._process.stderr.read().decode("utf-8", "replace")
+        code = self._process.wait()
+        self.close()
+        if isinstance(error, OSError):  # it was gone before it was asked
+            return failure("cat-file", words, code)
+        return meaning("cat-file", words)
 
     def close(self) -> None:
         """End the process, which a fork of ours may keep from seeing the end of its input."""
@@ -110,7 +129,7 @@ def read_object(
     """Read the next answer; None if there is no such object. Its data is empty without ``keep``."""
     header = stdout.readline()
     if not header.endswith(b"\n"):
-        raise DamagedError(f"git ended while reading {visible(name, 80)}.", hint="Run git fsck.")
+        raise _EndedError(f"git ended while reading {visible(name, 80)}.", hint="Run git fsck.")
     fields = header[:-1].rsplit(b" ", 2)
     if len(fields) != 3 or not fields[2].isdigit():  # noqa: PLR2004 - "<oid> <kind> <size>"
         return None  # "<name> missing" or "<name> ambiguous"
@@ -125,7 +144,7 @@ def read_object(
         return Object(fields[0].decode(), fields[1].decode(), b"")
     data = stdout.read(size)
     if len(data) != size or stdout.read(1) != b"\n":  # a corrupt object: git has died of it
-        raise DamagedError(f"git ended while reading {visible(name, 80)}.", hint="Run git fsck.")
+        raise _EndedError(f"git ended while reading {visible(name, 80)}.", hint="Run git fsck.")
     return Object(fields[0].decode(), fields[1].decode(), data)
 
 

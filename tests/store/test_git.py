@@ -351,6 +351,17 @@ def test_a_repository_that_is_damaged_is_an_error_with_a_sentence(repo, damage):
     assert caught.value.message.isprintable()
 
 
+def test_a_setting_that_git_refuses_is_named_whatever_is_asked_first(repo):
+    with (repo / ".git" / "config").open("a") as file:
+        file.write("[core]\n\tbare = perhaps\n")
+    for ask in (lambda r: r.refs("refs/"), lambda r: r.resolve("HEAD"), lambda r: r.resolve("x")):
+        with (
+            contextlib.closing(open_repository(repo)) as repository,
+            pytest.raises(RepositoryError, match=r"configuration cannot be read.*bad \w+ config"),
+        ):
+            ask(repository)
+
+
 def test_processes_are_counted(repo):
     repository = open_repository(repo)
     assert repository.processes == 0
