@@ -156,6 +156,21 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """A version that was made of a run, as the table shows it."""
+
+    text: str
+    """The stage it is in; in none its own name."""
+    tone: str
+    """``production`` or ``staging`` for a stage that counts as such, ``other`` for another, else
+    nothing."""
+    said: str
+    """Model, version and stage in words."""
+    href: str | None
+    """Its page."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
     """A value in the table of runs."""
 
@@ -169,6 +184,8 @@ class Cell:
     """Where it leads."""
     moment: Moment | None = None
     """The time, for a time."""
+    made: tuple[Made, ...] = ()
+    """Versions, instead of text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

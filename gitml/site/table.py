@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import math
+from dataclasses import asdict
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from gitml.data import write_columns
@@ -21,8 +23,9 @@ from gitml.query.keys import full_name
 from gitml.site import urls
 from gitml.site.facts import ABSENT, moment, shown, spark_path
 from gitml.site.gather import SYSTEM
+from gitml.site.happened import stage_of
 from gitml.site.pages import RunsTable
-from gitml.site.parts import Cell, Column, TableRow
+from gitml.site.parts import Cell, Column, Made, TableRow
 from gitml.site.plan import Output, data_files
 
 if TYPE_CHECKING:
@@ -56,6 +59,8 @@ def columns_of(gathered: Gathered) -> list[Column]:
     """Return the columns that are shown at first, behind the name and the status."""
     runs = gathered.runs
     columns = []
+    if any(run.id in gathered.registered.of_run for run in runs):
+        columns.append(_column("stage", "Stage", "run", _PHONE))
     for nth, name in enumerate(gathered.leading[:_METRICS]):
         rank = _ALWAYS if nth == 0 else _PHONE
         columns.append(_column(METRICS + name, name, "metrics", rank, numeric=True))
@@ -117,6 +122,8 @@ def _cell(
     if key == "spark":
         levels = sparks.get(run.id, "")
         return Cell(text="" if levels else ABSENT, spark=spark_path(levels) if levels else None)
+    if key == "stage":
+        return Cell(text=ABSENT, made=made_of(gathered, run))
     if key == "created":
         when = moment(run.created)
         return Cell(text=when.text, moment=when)
@@ -126,6 +133,22 @@ def _cell(
         href = None if host is None else host.commit(run.source.commit)
         return Cell(text=run.source.commit[:7], href=href)
     return Cell(text=shown(value), best=best is not None and value == best)
+
+
+def made_of(gathered: Gathered, run: Run) -> tuple[Made, ...]:
+    """Return the versions that were made of a run: those in stages first, then the newest."""
+    registered = gathered.registered
+    found = []
+    for model, each in reversed(registered.of_run.get(run.id, ())):
+        title = f"{model.model.name} {each.name}"
+        for stage in each.stages:
+            tone = stage_of(stage).tone or "other"
+            made = Made(text=stage, tone=tone, said=f"{title} in {stage}", href=each.page)
+            found.append((registered.columns.index(stage), made))
+        if not (each.stages or each.version.deleted):
+            made = Made(text=each.name, tone="", said=title, href=each.page)
+            found.append((len(registered.columns), made))
+    return tuple(made for _, made in sorted(found, key=itemgetter(0)))
 
 
 def example(gathered: Gathered, runs: Sequence[Run]) -> str:
@@ -187,6 +210,7 @@ def runs_data(gathered: Gathered, sparks: Mapping[str, str]) -> dict[str, Json]:
             "levels": [sparks.get(run.id, "") for run in runs],
         },
         "commits": _commits(gathered),
+        "made": _made(gathered),
     }
 
 
@@ -212,6 +236,15 @@ def _commits(gathered: Gathered) -> dict[str, str]:
         if host is not None and run.source.commit and run.source.commit not in found:
             found[run.source.commit] = host.commit(run.source.commit)
     return found
+
+
+def _made(gathered: Gathered) -> list[Json]:
+    """Return the versions of runs that have any, with the number of the run."""
+    return [
+        {"run": nth, **asdict(each)}
+        for nth, run in enumerate(gathered.runs)
+        for each in made_of(gathered, run)
+    ]
 
 
 def _metric(runs: Sequence[Run], name: str) -> dict[str, Json]:

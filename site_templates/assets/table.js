@@ -8,11 +8,11 @@
   const runs = gitml.runs.open(stored), PAGE = 100;
   const usual = table.dataset.columns.split('\n');
   const usualHead = new Map($$('#runs thead tr:last-child th').slice(2).map((th, nth) => [usual[nth], th.className]));
-  const all = [...runs.names.metrics.map(n => 'metrics.' + n), ...(runs.curve.metric ? ['spark'] : []), ...runs.names.params.map(n => 'params.' + n), ...runs.names.tags.map(n => 'tags.' + n), 'experiment', 'commit', 'branch', 'author', 'script', 'python', 'host', 'platform', 'note', 'duration', 'ended', 'updated', 'created'];
+  const all = [...(runs.made.size ? ['stage'] : []), ...runs.names.metrics.map(n => 'metrics.' + n), ...(runs.curve.metric ? ['spark'] : []), ...runs.names.params.map(n => 'params.' + n), ...runs.names.tags.map(n => 'tags.' + n), 'experiment', 'commit', 'branch', 'author', 'script', 'python', 'host', 'platform', 'note', 'duration', 'ended', 'updated', 'created'];
   const selected = new Set(), MOST = 40;
   let view = [], columns = usual, where = '', sort = '', page = 1, status = new Set(), experiment = '', cursor = -1, untouched = true;
 
-  const nameOf = key => key === 'spark' ? runs.curve.metric + ' curve' : key === 'created' ? 'started' : key.slice(key.indexOf('.') + 1);
+  const nameOf = key => key === 'spark' ? runs.curve.metric + ' curve' : key === 'created' ? 'started' : key === 'stage' ? 'Stage' : key.slice(key.indexOf('.') + 1);
   const groupOf = key => key === 'spark' ? 'metrics' : key.includes('.') ? key.slice(0, key.indexOf('.')) : ['commit', 'branch', 'author', 'script'].includes(key) ? 'git' : 'run';
   const numbers = new Map();
   function numeric(key) {
@@ -29,6 +29,13 @@
       numbers.set(key, some && !other);
     }
     return numbers.get(key);
+  }
+  // What a column sorts by; stages are no attribute of runs, and stand beside them.
+  const stages = [...new Set([...runs.made.values()].flat().filter(each => each.tone).map(each => each.text))];
+  function values(key) {
+    if (key !== 'stage' || !runs.made.size) return runs.column(key);
+    const place = each => each.tone ? stages.indexOf(each.text) : stages.length;
+    return at => runs.made.has(at) ? place(runs.made.get(at)[0]) : null;
   }
   const best = new Map();
   function bestOf(key) {
@@ -57,6 +64,12 @@
     if (key === 'spark') {
       const levels = runs.curve.levels[at];
       return levels ? drawing('svg', { class: 'spark', viewBox: '0 0 88 22', 'aria-hidden': 'true' }, drawing('path', { d: gitml.runs.sparkPath(levels) })) : '–';
+    }
+    if (key === 'stage') {
+      const made = runs.made.get(at) || [], pills = made.slice(0, 2).flatMap(each => [element(each.href ? 'a' : 'span', { class: 'pill ' + (each.tone || 'plain'), href: each.href, title: each.said }, each.text), ' ']);
+      const kept = document.createDocumentFragment();
+      kept.append(...(made.length ? pills : ['–']), made.length > 2 ? element('small', {}, '+' + (made.length - 2)) : '');
+      return kept;
     }
     const value = runs.column(key)(at);
     if ((key === 'created' || key === 'ended' || key === 'updated') && value) {
@@ -93,6 +106,21 @@
     });
     table.tHead.replaceChildren(groups, names);
   }
+  // Of the usual columns those go that do not fit, the least important first; whoever chose others may scroll.
+  function fit() {
+    const heads = [...table.tHead.rows[1].cells], place = table.parentElement;
+    const cells = nth => [table.tHead.rows[0].cells[nth], heads[nth], ...[...body.rows].map(tr => tr.cells[nth]).filter(Boolean)];
+    heads.forEach((head, nth) => { if (head.classList.contains('off')) cells(nth).forEach(each => each.classList.remove('off')); });
+    if (columns !== usual) return;
+    let over = place.scrollWidth - place.clientWidth;
+    const rank = head => Number((head.className.match(/\bp(\d)\b/) || [0, 0])[1]);
+    const least = heads.map((head, nth) => [rank(head), nth]).filter(([of]) => of).sort((a, b) => b[0] - a[0] || b[1] - a[1]);
+    for (const [, nth] of least) {
+      if (over <= 0) break;
+      over -= heads[nth].offsetWidth;
+      cells(nth).forEach(each => each.classList.add('off'));
+    }
+  }
   function heading(key, text, look) {
     const by = sort.replace(/^-/, '') === key ? (sort.startsWith('-') ? 'descending' : 'ascending') : null;
     return element('th', { scope: 'col', class: look, title: text, 'aria-sort': by }, key === 'spark' ? text : element('button', { type: 'button', 'data-k': key }, text));
@@ -100,12 +128,12 @@
 
   // As gitml ls --sort: runs without a value come last, whichever way.
   function ordered(found) {
-    const get = sort && runs.column(sort.replace(/^-/, ''));
+    const get = sort && values(sort.replace(/^-/, ''));
     if (!get) return found;
-    const sign = sort.startsWith('-') ? -1 : 1, values = new Map(found.map(at => [at, get(at)]));
+    const sign = sort.startsWith('-') ? -1 : 1, known = new Map(found.map(at => [at, get(at)]));
     const rank = value => value === null || value === undefined || Number.isNaN(value) ? 2 : typeof value === 'number' || typeof value === 'boolean' ? 0 : 1;
     return found.slice().sort((a, b) => {
-      const x = values.get(a), y = values.get(b), kinds = rank(x) - rank(y);
+      const x = known.get(a), y = known.get(b), kinds = rank(x) - rank(y);
       if (rank(x) === 2 || rank(y) === 2) return kinds;
       if (kinds) return sign * kinds;
       return x < y ? -sign : x > y ? sign : a - b;
@@ -124,6 +152,7 @@
       body.replaceChildren(...view.slice(start, end).map(row));
       if (!view.length) body.append(element('tr', {}, element('td', { colspan: columns.length + 2 }, 'No run matches.')));
     }
+    fit();
     cursor = -1;
     $('#n').textContent = view.length ? (start + 1).toLocaleString('en-US') + '–' + end.toLocaleString('en-US') + ' of ' + view.length.toLocaleString('en-US') + (view.length < runs.count ? ' (' + runs.count.toLocaleString('en-US') + ' in all)' : '') : 'none of ' + runs.count.toLocaleString('en-US');
     $('#prev').disabled = page <= 1;
@@ -187,7 +216,7 @@
   function read() {
     const hash = gitml.readHash();
     where = hash.get('q') || '';
-    sort = runs.column((hash.get('sort') || '').replace(/^-/, '')) ? hash.get('sort') : '';
+    sort = values((hash.get('sort') || '').replace(/^-/, '')) ? hash.get('sort') : '';
     page = parseInt(hash.get('page'), 10) || 1;
     status = new Set((hash.get('status') || '').split(',').filter(Boolean));
     experiment = hash.get('experiment') || '';
@@ -238,17 +267,19 @@
   addEventListener('click', event => { if (!event.target.closest('#columns') && event.target.isConnected) $('#columns').open = false; });
   addEventListener('keydown', event => { if (event.key === 'Escape') $('#columns').open = false; });
   addEventListener('popstate', read);
+  addEventListener('resize', fit);
 
   const plain = value => value === null || value === undefined ? '' : typeof value === 'object' ? JSON.stringify(value) : String(value);
   const exported = () => ['id', 'name', 'experiment', 'status', ...columns.filter(key => key !== 'spark' && key !== 'experiment')];
+  const told = (key, at) => key === 'stage' ? (runs.made.get(at) || []).map(each => each.said).join('; ') : runs.column(key)(at);
   $('#csv').addEventListener('click', () => {
     const keys = exported(), quote = text => /[",\n\r]/.test(text) ? '"' + text.replace(/"/g, '""') + '"' : text;
-    const lines = [keys, ...view.map(at => keys.map(key => plain(runs.column(key)(at))))].map(values => values.map(quote).join(','));
+    const lines = [keys, ...view.map(at => keys.map(key => plain(told(key, at))))].map(values => values.map(quote).join(','));
     gitml.download('runs.csv', 'text/csv', lines.join('\n') + '\n');
   });
   $('#json').addEventListener('click', () => {
     const keys = exported();
-    const listed = view.map(at => Object.fromEntries(keys.map(key => { const value = runs.column(key)(at); return [key, typeof value === 'number' && !Number.isFinite(value) ? null : value]; })));
+    const listed = view.map(at => Object.fromEntries(keys.map(key => { const value = told(key, at); return [key, typeof value === 'number' && !Number.isFinite(value) ? null : value]; })));
     gitml.download('runs.json', 'application/json', JSON.stringify({ schema: 1, runs: listed }, null, 1) + '\n');
   });
   gitml.keys.set('/', ['filter', () => $('#q').focus()]);

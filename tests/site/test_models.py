@@ -143,6 +143,10 @@ def test_a_run_and_the_overview_tell_of_models(site):
     assert "Registered as churn v1.2.0 production" in page
     assert "Stage history Rolled back to v1.2.0 in production" in page
     assert "Registered as" not in site.text(f"runs/{run_id_of('features-1')[:12]}.html")
+    table = site.text("runs.html")
+    assert 'href="models/churn/v1.2.0.html" title="churn v1.2.0 in production">' in table
+    assert 'title="churn v1.3.0-rc.1">v1.3.0-rc.1</a>' in table  # in no stage
+    assert table.index(">Stage<") < table.index(">auc<")
     front = seen(site.text("index.html"))
     assert "In production" in front
     assert "churn v1.2.0 auc 0.855854 · 2026-01-07 03:00 UTC by Grace Hopper" in front

@@ -66,3 +66,35 @@ def test_the_log_is_chosen_from(repo, make_site):
 def normal(row):
     """Return a row without the blanks that only a template leaves."""
     return " ".join(row.split()).replace("> <", "><").replace("> ", ">").replace(" <", "<")
+
+
+STAGES = """({
+  cells: [...document.querySelectorAll('#rows tr')].map(
+    tr => tr.cells[2].innerHTML.replace(/\\s+/g, ' ').trim()),
+  heads: [...document.querySelectorAll('#runs th')].filter(th => th.offsetWidth).length,
+  fits: (box => box.scrollWidth <= box.clientWidth)(document.querySelector('.tablewrap')),
+})"""
+
+
+def test_stages_stand_in_the_table_of_runs(repo, make_site):
+    shelf = Shelf("churn")
+    for n in range(9):
+        shelf.register(f"v1.{n}.0")
+    for stage, version in (("staging", 8), ("production", 4), ("canary", 4), ("staging", 4)):
+        shelf.journal.assign(stage, f"v1.{version}.0", via="promote")
+    shelf.register("v2.0.0")
+    write_shelves(repo, shelf)
+    site = make_site(repo)
+    views = ["runs.html", "runs.html#sort=-created", "runs.html#sort=stage"]
+    wrong, (still, drawn, sorted_) = browse(
+        site.path, views, looks=((1280, "light"),), script=STAGES
+    )
+    assert wrong == []
+    assert still["cells"] == drawn["cells"]  # what a script draws is what stands in the page
+    names = [cell.partition(">")[2].partition("<")[0] for cell in drawn["cells"]]
+    assert names == ["v2.0.0", *(f"v1.{n}.0" for n in (8, 7, 6, 5)), "production", *names[6:]]
+    assert "<small>+1</small>" in drawn["cells"][5]
+    assert sorted_["cells"][0] == drawn["cells"][5]
+    assert sorted_["cells"][-1] == "–"
+    assert still["fits"]
+    assert still["heads"] > 5
