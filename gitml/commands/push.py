@@ -36,5 +36,4 @@ def push(session: Session, *, remote: str | None, dry_run: bool, as_json: bool) 
         session.screen.json(remote=there.name, dry_run=dry_run, **sharing.push_json(done))
     else:
         sharing.tell_push(session, there, done, dry_run=dry_run)
-    if done.runs.refused:
-        raise click.exceptions.Exit(sharing.REFUSED)
+    sharing.exit_after(done)

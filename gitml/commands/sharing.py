@@ -8,16 +8,20 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from gitml.names import plural, visible
 from gitml.store.hosts import what_then
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from gitml.commands.options import Session
+    from gitml.errors import GitmlError
     from gitml.sharing.distance import Apart
     from gitml.sharing.exchange import Pull, Push
     from gitml.sharing.fetching import Fetched
+    from gitml.sharing.holding import Held
     from gitml.store.git import Repository
     from gitml.store.pulling import Where
     from gitml.store.pushing import Pushed
@@ -43,11 +47,16 @@ def receiving(session: Session, store: Repository) -> Iterator[None]:
 
 
 def run_push(session: Session, there: Where, store: Repository, *, dry_run: bool) -> Push:
-    """Push everything, with a bar where it takes long."""
+    """Push everything that can go, with a bar where it takes long."""
     from gitml.output import bars
     from gitml.sharing.exchange import push
+    from gitml.sharing.naming import runs_naming
     from gitml.tracking.identity import author
     from gitml.tracking.settings import read_settings
+
+    def holders(contents: Collection[str]) -> set[str]:
+        with session.index(store) as index:
+            return runs_naming(index, contents)
 
     with bars(color=session.color) as bar:
         return push(
@@ -57,6 +66,7 @@ def run_push(session: Session, there: Where, store: Repository, *, dry_run: bool
             now=session.now,
             settings=read_settings(store.work_tree),
             named=_named(session, there, store),
+            holders=holders,
             dry_run=dry_run,
             progress=bar("Pushing"),
             moved=bar("Large files", sized=True),
@@ -130,7 +140,7 @@ def tell_push(session: Session, there: Where, done: Push, *, dry_run: bool) -> N
     for label, text in facts.items():
         screen.fact(label, text or None)
     moved = any(facts.values())
-    if not moved and not runs.refused:
+    if not moved and not runs.refused and done.held.reason is None:
         screen.line(f"{name} has everything{', as far as is known' if dry_run else ''}.")
     elif dry_run:
         screen.line(f"Would push this to {name}; nothing was sent.")
@@ -145,6 +155,45 @@ def tell_push(session: Session, there: Where, done: Push, *, dry_run: bool) -> N
             f"{'Everything else arrived, and what' if moved else 'What'} was refused is safe here.",
             hint=what_then(runs.refused.values()),
         )
+    tell_held(session, done.held, moved=moved)
+
+
+def tell_held(session: Session, held: Held, *, moved: bool) -> None:
+    """Say which large files did not go, and what waits for them."""
+    from gitml.output import size
+
+    if held.reason is None:
+        return
+    files = f"{plural(held.files.count, 'large file')} ({size(held.files.size)})"
+    session.say(f"{files} did not go: {_sentence(held.reason)}")
+    waits = [plural(len(held.runs), "run")] if held.runs else []
+    for slug, runs in sorted(held.ledgers.items()):
+        name = visible(slug, 70)
+        waits.append(f"the ledger {name} ({plural(runs, 'run')} in it, and it goes as a whole)")
+    waits += [f"the model {visible(slug, 70)}" for slug in sorted(held.models)]
+    others = "everything else arrived, and " if moved else ""
+    text = f"{others}what names them is safe here and waits: {_listed(waits)}."
+    for slug, error in sorted(held.models.items()):
+        if error.message.partition(":")[0] != held.reason.message.partition(":")[0]:
+            session.say(f"The model {visible(slug, 70)} waits: {_sentence(error)}")
+    text = text[:1].upper() + text[1:] if waits else "Everything else is there."
+    session.say(text, hint=held.reason.hint)
+
+
+def _sentence(error: GitmlError) -> str:
+    return visible(error.message, 400).rstrip(".") + "."
+
+
+def _listed(parts: list[str]) -> str:
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def exit_after(done: Push) -> None:
+    """End with an exit code that tells whether all went."""
+    if done.runs.refused:
+        raise click.exceptions.Exit(REFUSED)
+    if done.held.reason is not None:
+        raise click.exceptions.Exit(done.held.reason.exit_code)
 
 
 def _source(name: str, runs: Pushed) -> str:
@@ -166,6 +215,20 @@ def push_json(done: Push) -> dict[str, Any]:
         "models": done.models,
         "large": {"count": done.large.count, "bytes": done.large.size},
         "refused": done.runs.refused,
+        "waiting": _held_json(done.held),
+    }
+
+
+def _held_json(held: Held) -> dict[str, Any] | None:
+    if held.reason is None:
+        return None
+    return {
+        "count": held.files.count,
+        "bytes": held.files.size,
+        "reason": held.reason.message,
+        "runs": held.runs,
+        "ledgers": held.ledgers,
+        "models": {slug: error.message for slug, error in held.models.items()},
     }
 
 

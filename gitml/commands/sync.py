@@ -56,5 +56,4 @@ def sync(session: Session, *, remote: str | None, dry_run: bool, as_json: bool) 
         )
     else:
         sharing.tell_push(session, there, went, dry_run=False)
-    if went.runs.refused:
-        raise click.exceptions.Exit(sharing.REFUSED)
+    sharing.exit_after(went)

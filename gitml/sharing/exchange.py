@@ -9,12 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from gitml.errors import GitmlError
 from gitml.names import EXPERIMENTS, MODELS, RUNS, TAGS, UNPUBLISHED, remote_ref
 from gitml.registry.publishing import publish
 from gitml.registry.signing import signature_of
 from gitml.registry.writing import open_context
 from gitml.sharing.distance import note_contact
-from gitml.sharing.large import Sent, send_large
+from gitml.sharing.holding import Held, hold
+from gitml.sharing.large import Sent, send_large, waiting
 from gitml.store.places import learn
 from gitml.store.planning import listed_for
 from gitml.store.pulling import Pulled, Where, pull_runs
@@ -25,6 +27,7 @@ from gitml.store.shared import PATTERNS, fetch_registry
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from gitml.registry.writing import Context
     from gitml.store.git import Repository
     from gitml.tracking.settings import Settings
 
@@ -41,6 +44,8 @@ class Push:
     """What became of models: ``churn@v1.2.0``, and slugs of journals that went there."""
     large: Sent = field(default_factory=Sent)
     """Large files."""
+    held: Held = field(default_factory=Held)
+    """What stays home, since large files that it names did not go."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,44 +66,82 @@ def push(  # noqa: PLR0913 - what a push may be told
     now: int,
     settings: Settings,
     named: Collection[str] | None = None,
+    holders: Callable[[Collection[str]], Collection[str]] | None = None,
     dry_run: bool = False,
     progress: Progress | None = None,
     moved: Progress | None = None,
 ) -> Push:
     """Send what the remote lacks; ``moved`` is told of the bytes of large files.
 
-    Of large files only those go that are ``named``, unless it is None.
+    Of large files only those go that are ``named``, unless it is None. Where some do not
+    go, what ``holders`` says are the runs that name them is held back; without it, all is.
 
     Raises `RemoteError`, `BeatenError`; what arrived by then stays there, and the
     next push sends the rest.
     """
-    large = send_large(repository, there, settings, only=named, dry_run=dry_run, progress=moved)
+    wanted = _waiting(repository, there, settings, named)
+    reason: GitmlError | None = None
+    try:
+        send_large(repository, there, settings, only=named, dry_run=dry_run, progress=moved)
+    except GitmlError as error:
+        if holders is None:
+            raise
+        reason = error
     refs = listed_for(repository, there, MODELS, UNPUBLISHED)
+    # After the refs were listed: what came since is not among them.
+    left = {} if dry_run else _waiting(repository, there, settings, named)
+    held = hold(repository, there, refs, left, holders(left) if left and holders else ())
+    held.reason = reason if left else None
+    sent = {sha256: size for sha256, size in wanted.items() if sha256 not in left}
     runs = push_runs(
         repository,
         there,
         committer=by,
         now=now,
         source=settings.push_source,
+        held=held.refs,
         dry_run=dry_run,
         refs=refs,
         progress=progress,
     )
-    done = Push(runs=runs, large=large)
+    large = Sent(count=len(sent), size=sum(sent.values()))
+    done = Push(runs=runs, large=large, held=held)
     apart = _models_apart(refs, there)
-    if apart:
+    if dry_run:
+        done.models = apart
+    elif apart:
         sign = signature_of(repository)
         context = replace(open_context(repository, by=by, now=now, sign=sign), remote=there.name)
         if not there.named:
             context = replace(context, branch=None)
-        for one in () if dry_run else publish(repository, None, context):
-            done.models += [f"{v.version.slug}@{v.version.name}" for v in one.versions]
-            done.models += [one.model.slug] if one.events else []
-        if dry_run:
-            done.models = apart
+        _publish(repository, done, apart, context)
     if not dry_run:
         note_contact(repository, there)
     return done
+
+
+def _waiting(
+    repository: Repository, there: Where, settings: Settings, named: Collection[str] | None
+) -> dict[str, int]:
+    """Return the large files that are to go, bytes by SHA-256."""
+    files = waiting(repository, there) if settings.push_large else {}
+    return {s: size for s, size in files.items() if named is None or s in named}
+
+
+def _publish(repository: Repository, done: Push, apart: Sequence[str], context: Context) -> None:
+    """Publish what waits of models; one whose large files do not go keeps back no other."""
+    failing = done.held.reason is not None
+    for slug in apart if failing else (None,):
+        try:
+            published = publish(repository, slug, context)
+        except GitmlError as error:
+            if slug is None:
+                raise
+            done.held.models[slug] = error
+            continue
+        for one in published:
+            done.models += [f"{v.version.slug}@{v.version.name}" for v in one.versions]
+            done.models += [one.model.slug] if one.events else []
 
 
 def _models_apart(refs: Mapping[str, str], there: Where) -> list[str]:

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gitml.errors import RemoteError
 from gitml.store import lfs
 from gitml.store.artifacts import here
 from gitml.store.bucket import open_bucket
@@ -19,7 +20,7 @@ from gitml.store.transfer import Content, send
 from gitml.tracking.settings import artifacts_remote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from pathlib import Path
 
     from gitml.store.git import Repository
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 AT_ONCE = 100
 """Files sent by git-lfs between two reports of progress."""
+_TRIES = 32
+"""Failures of git-lfs after which no smaller part is tried."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,14 +120,45 @@ def _send(
             progress=progress,
         )
         return
-    listed, moved = list(files), 0
-    for start in range(0, len(listed), AT_ONCE):
-        part = listed[start : start + AT_ONCE]
-        lfs.upload(repository, address, part)
+    _by_lfs(repository, place, address, files, progress)
+
+
+def _by_lfs(
+    repository: Repository,
+    place: str,
+    address: str,
+    files: Mapping[str, int],
+    progress: Progress | None,
+) -> None:
+    """Send files by git-lfs; one that the host does not take keeps back no other.
+
+    A host that takes not even the smallest takes none. Raises the first failure at the end.
+    """
+    listed, moved = sorted(files, key=lambda sha256: files[sha256]), 0
+    parts = [listed[start : start + AT_ONCE] for start in range(0, len(listed), AT_ONCE)]
+    failures: list[RemoteError] = []
+    while parts and len(failures) < _TRIES:
+        part = parts.pop(0)
+        try:
+            lfs.upload(repository, address, part)
+        except RemoteError as error:
+            failures.append(error)
+            if len(part) > 1:
+                middle = len(part) // 2 if moved else 1
+                parts = [part[:middle], part[middle:], *parts]
+            elif not moved:
+                break
+            continue
         note(repository, place, part)
         moved += sum(files[sha256] for sha256 in part)
         if progress is not None:
             progress(moved, sum(files.values()))
+    if failures and not _went(repository, place, files):
+        raise failures[0]
+
+
+def _went(repository: Repository, place: str, files: Iterable[str]) -> bool:
+    return {*files} <= noted(repository, place)
 
 
 def place_name(bucket: str | None, remote: str) -> str:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from gitml.registry.packing import named_contents
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from gitml.query.index import Index
     from gitml.store.git import Repository
 
@@ -27,3 +29,13 @@ def named_large(index: Index, store: Repository) -> set[str] | None:
     for run in index.search(where="deleted"):
         named |= {str(a.sha256) for a in run.artifacts.values() if a.store == "lfs"}
     return named | packages
+
+
+def runs_naming(index: Index, contents: Collection[str]) -> set[str]:
+    """Return the ids of the runs, hidden ones too, that name one of these large contents."""
+    _, rows = index.sql("SELECT DISTINCT run_id, sha256 FROM artifacts WHERE store = 'lfs'")
+    named = {str(run_id) for run_id, sha256 in rows if sha256 in contents}
+    hidden = index.search(where="deleted")
+    return named | {
+        run.id for run in hidden if any(a.sha256 in contents for a in run.artifacts.values())
+    }

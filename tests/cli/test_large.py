@@ -19,7 +19,7 @@ from gitml.names import TMP
 from gitml.store.artifacts import here, kept_path, lfs_path, pointer
 from gitml.store.bucket import key_of
 from gitml.store.git import open_repository
-from tests.support import make_run
+from tests.support import make_run, run_id_of
 
 SIZE = 1_200_000
 
@@ -112,6 +112,55 @@ def test_large_files_go_to_the_share_and_come_back_for_a_selection(ada, share, h
     answer = carl("clone", "--with-artifacts", "-e", "churn", hub, "carl")
     assert "files      2 large files, 2.4 MB, verified" in answer.out
     assert all(is_here(within(hub.parent / "carl", invoke), s) for s in sha256.values())
+
+
+def test_what_names_no_file_that_stays_goes_all_the_same(ada, share, hub, git):
+    """A place for large files that is away keeps those runs that need it, and no other."""
+
+    def there():
+        return {*git(hub, "for-each-ref", "--format=%(refname)", "refs/gitml").split()}
+
+    log(ada, "packed")
+    make_run(ada.path, "elsewhere", experiment="other")
+    ada("pack")
+    log(ada, "big")
+    make_run(ada.path, "small")
+    share.rmdir()
+    ada("register", "churn", "--run", "big", "--no-push")
+    answer = ada("push", code=9)
+    assert "  runs       1 run\n  ledgers    other\n" in answer.out
+    assert answer.err.startswith("2 large files (2.4 MB) did not go: ")
+    assert (
+        "waits: 1 run, the ledger churn (1 run in it, and it goes as a whole) and the model churn."
+        in answer.err
+    )
+    assert there() >= {f"refs/gitml/runs/{run_id_of('small')}", "refs/gitml/experiments/other"}
+    assert not any("churn" in ref for ref in there())
+    # What the remote has as it is does not wait: it was sent when large files stayed at home.
+    (ada.path / ".gitml" / "config.yaml").write_text("push: {large: false}\n")
+    ada("push")
+    git(ada.path, "checkout", "--quiet", ".gitml")
+    ada("tag", "big", "a=b")
+    answer = json.loads(ada("push", "--json", code=9).out)
+    assert (len(answer["runs"]), answer["waiting"]["count"]) == (1, 2)
+    assert (answer["waiting"]["runs"], answer["waiting"]["ledgers"]) == ([], {})
+    share.mkdir()
+    ada("sync")
+    assert ada("push").out == "origin has everything.\n"
+    assert len([*share.rglob("*/*")]) == 4  # two files, in a folder each
+
+
+@pytest.mark.skipif(not shutil.which("git-lfs"), reason="git-lfs is not installed")
+def test_a_file_that_git_lfs_cannot_send_keeps_back_no_other(ada, hub, git):
+    git(ada.path, "config", "gitml.artifactsRemote", "none")
+    files = [log(ada, name) for name in ("one", "two", "three")]
+    place = hub / "lfs" / "objects" / files[2][:2]
+    place.parent.mkdir(parents=True)
+    place.write_text("in the way\n")
+    sent = json.loads(ada("push", "--json", code=9).out)
+    assert (len(sent["runs"]), sent["large"]["count"], sent["waiting"]["count"]) == (2, 2, 1)
+    place.unlink()
+    assert "files      1 large file, 1.2 MB" in ada("push").out
 
 
 def test_get_takes_it_from_wherever_it_is(ada, share, hub, git, invoke):
