@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from gitml import __version__
-from gitml.commands.options import HELP, Session, add_everywhere, load, unknown
+from gitml.commands.options import HELP, VARIABLES, Session, add_everywhere, load, unknown
 from gitml.errors import GitmlError, RepositoryError, StorageError, UsageError
 
 if TYPE_CHECKING:
@@ -184,6 +184,8 @@ class _Table(click.Group):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         self.format_commands(ctx, formatter)
         click.Command.format_options(self, ctx, formatter)
+        with formatter.section("Environment"):
+            formatter.write_dl([*VARIABLES.items()])
 
 
 def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gitml.cli import COMMANDS
-from gitml.commands.options import load
+from gitml.commands.options import VARIABLES, load
 from gitml.errors import EXIT_CODES
 
 CHECKOUT = Path(__file__).parents[1]
@@ -27,6 +27,17 @@ def shown():
 def test_exit_codes():
     table = dict(re.findall(r"^\| (\d+) \| (.*) \|$", README, re.MULTILINE))
     assert table == {str(code): meaning for code, meaning in EXIT_CODES.items()}
+
+
+def test_environment_variables():
+    table = re.findall(r"^\| `([A-Z_]+)` \| (.*) \|$", README, re.MULTILINE)
+    assert {name: text.replace("`", "") for name, text in table} == {
+        name: text[0].lower() + text[1:-1] for name, text in VARIABLES.items()
+    }
+    sources = (CHECKOUT / "gitml").rglob("*.py")
+    read = {v for p in sources for v in re.findall(r"\bGITML_[A-Z_]+\b", p.read_text("utf-8"))}
+    own = {"GITML_TEST_CLOCK", "GITML_TEST_SEED", "GITML_RUN_OPEN"}  # tests', and gitml run's
+    assert read - own <= {*VARIABLES}
 
 
 @pytest.mark.parametrize("line", sorted(set(shown())))

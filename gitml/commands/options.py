@@ -27,6 +27,16 @@ if TYPE_CHECKING:
 
 HOW_TO_BEGIN = "after training, gitml log; or gitml run -- python train.py; or gitml demo"
 
+VARIABLES = {
+    "GITML_REPO": "The repository that keeps the runs; --repo goes first.",
+    "GITML_EXPERIMENT": "The experiment of runs that name none.",
+    "GITML_AUTOPUSH": "Push each run as it ends: 1, or a remote; 0 does not.",
+    "GITML_RUN_ID": "The run that programs write to; gitml run sets it.",
+    "GITML_DEBUG": "1 adds the traceback to what fails.",
+    "NO_COLOR": "1 is --no-color.",
+}
+"""The environment variables that gitml reads, besides git's own and those of clouds and hosts."""
+
 F = TypeVar("F", bound="Callable[..., Any]")
 
 
