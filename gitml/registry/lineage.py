@@ -148,8 +148,11 @@ class Facts:
             self._add_input(digest, _Used(run_id, name, context, uri))
         self.made: dict[str, list[_Made]] = {}
         self.artifacts: dict[str, list[tuple[str, str]]] = {}
+        own = {(used.run, digest) for digest, several in self.used.items() for used in several}
         for run_id, path, sha256 in known.artifacts:
             digest = f"sha256:{sha256}"
+            if (run_id, digest) in own:  # it kept a copy of what it read, and did not make it
+                continue
             self.made.setdefault(digest, []).append(_Made(run_id, path))
             self.artifacts.setdefault(run_id, []).append((digest, path))
         self.versions: dict[str, tuple[Model, Version]] = {}

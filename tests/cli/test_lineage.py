@@ -35,7 +35,9 @@ def chain(repo, gitml, tmp_path):
     raw = Dataset(name="raw.csv", digest=RAW, context="source")
     make_run(repo, "prep", experiment="prep", inputs=[raw])
     gitml("log", "--run", "prep", "--artifact", clean)
-    gitml("log", "--name", "fit", "-e", "churn", "--input", clean, "-m", "auc=0.9")
+    # fit keeps a copy of what it read, which does not make it the one who made that.
+    read = ("--input", clean, "--artifact", clean)
+    gitml("log", "--name", "fit", "-e", "churn", *read, "-m", "auc=0.9")
     make_run(repo, "other", inputs=[raw])
 
 
