@@ -261,8 +261,8 @@ def _run(args: Sequence[str], session: Session) -> int:
             answer = gitml.invoke(context)
     except click.exceptions.Exit as done:
         return done.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted.", err=True)
+    except (click.Abort, KeyboardInterrupt) as stopped:
+        click.echo(" ".join(["Interrupted.", *getattr(stopped, "__notes__", [])]), err=True)
         return 130
     except Exception as error:  # noqa: BLE001 - the last resort, and the only one
         return _report_exception(error, session)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         "gitml clone --depth 1 https://github.com/acme/churn.git site-builder",
     ],
     exits=[3, 4, 5, 6, 8, 9, 10],
+    exit_words=sharing.LEFT_OUT_WORDS,
 )
 @click.argument("url", metavar="URL")
 @click.argument("folder", metavar="[DIR]", required=False)
@@ -81,6 +82,7 @@ def clone(  # noqa: PLR0913 - what git clone may be told, and whose large files 
     for variable in INHERITED:  # within a hook these name another repository
         os.environ.pop(variable, None)
     with (
+        sharing.if_interrupted("Nothing was left behind."),
         progress("Cloning", color=session.color) as report,
         cloned(url, place, depth=depth, branch=branch, bare=bare, progress=report) as part,
     ):
@@ -113,6 +115,7 @@ def clone(  # noqa: PLR0913 - what git clone may be told, and whose large files 
         session.screen.json(folder=str(place), **document)
     else:
         session.screen.commands(shlex.join(["cd", name]), "gitml ls")
+    sharing.exit_after_pull(done)
 
 
 def _tell(session: Session, name: str, done: Pull, started: float) -> None:

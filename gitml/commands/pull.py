@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         'gitml pull --with-artifacts --where "metrics.auc > 0.9"',
     ],
     exits=[3, 5, 6, 7, 8, 9, 10],
+    exit_words=sharing.LEFT_OUT_WORDS,
 )
 @click.argument("remote", required=False, metavar="[REMOTE]")
 @click.option(
@@ -73,7 +74,7 @@ def pull(
             sharing.tell_behind(session, there, behind)
         return
     started = time.monotonic()
-    with sharing.receiving(session, store):
+    with sharing.if_interrupted(sharing.PULL_GOES_ON), sharing.receiving(session, store):
         done = bring(store, there, accept_rewind=accept_rewind)
     if not as_json:
         sharing.tell_pull(session, there, done, started)
@@ -90,3 +91,4 @@ def pull(
     if done.runs.rewound and not accept_rewind:
         sharing.tell_rewound(session, there, done)
         raise click.exceptions.Exit(sharing.REFUSED)
+    sharing.exit_after_pull(done)

@@ -257,13 +257,16 @@ def share(
     """Push a run; return what came of it, None if that was not wished; ``tell`` says it too."""
     if wish is False:
         return None
+    from gitml.commands.sharing import if_interrupted
     from gitml.sharing.autopush import push_ended, remote_of
     from gitml.tracking.capture import now_ms
     from gitml.tracking.identity import author
 
     store = place.store
+    words = f"{visible(run.name, 80)} is safe here, and gitml push takes it along."
     try:
-        push_ended(store, run, wish, by=author(store), now=now_ms(), settings=place.settings)
+        with if_interrupted(words):
+            push_ended(store, run, wish, by=author(store), now=now_ms(), settings=place.settings)
     except GitmlError as error:
         session.say(error.message, hint=error.hint)
         return False

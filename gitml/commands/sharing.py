@@ -26,8 +26,22 @@ if TYPE_CHECKING:
     from gitml.store.pulling import Where
     from gitml.store.pushing import Pushed
 
-REFUSED = 9
-"""The exit code of a push of which the remote refused a part."""
+REFUSED, LEFT_OUT = 9, 8
+"""The exit codes of a push of which the remote refused a part, and of a pull of which a part
+could not be taken, such as a ref with an evil name: all else came."""
+LEFT_OUT_WORDS = {LEFT_OUT: "something of the remote is damaged and was left out, all else came"}
+PUSH_GOES_ON = "What was sent is there, all is safe here, and the next gitml push goes on."
+PULL_GOES_ON = "What came by then stays, and the next gitml pull goes on."
+
+
+@contextlib.contextmanager
+def if_interrupted(words: str) -> Iterator[None]:
+    """Let ^C say what became of things."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        error.add_note(words)
+        raise
 
 
 @contextlib.contextmanager
@@ -58,7 +72,7 @@ def run_push(session: Session, there: Where, store: Repository, *, dry_run: bool
         with session.index(store) as index:
             return runs_naming(index, contents)
 
-    with bars(color=session.color) as bar:
+    with if_interrupted(PUSH_GOES_ON), bars(color=session.color) as bar:
         return push(
             store,
             there,
@@ -188,6 +202,14 @@ def _listed(parts: list[str]) -> str:
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
+def exit_after_pull(done: Pull) -> None:
+    """End with an exit code that tells whether all that is on the remote came."""
+    if done.wrong is not None:
+        raise done.wrong
+    if done.runs.refused or done.runs.unreadable:
+        raise click.exceptions.Exit(LEFT_OUT)
+
+
 def exit_after(done: Push) -> None:
     """End with an exit code that tells whether all went."""
     if done.runs.refused:
@@ -250,7 +272,7 @@ def tell_pull(session: Session, there: Where, done: Pull, started: float) -> Non
     name = there.said
     if any(facts.values()):
         screen.line(f"Pulled from {name} in {time.monotonic() - started:.2f} s.")
-    elif not runs.rewound:
+    elif not runs.rewound and not runs.refused and done.wrong is None:
         screen.line(f"Nothing new on {name}.")
     tell_left(session, there, done)
 
@@ -295,6 +317,11 @@ def tell_left(session: Session, there: Where, done: Pull) -> None:
         session.say(
             f"{visible(ref, 120)} of {name} was not taken: {visible(why, 200).rstrip('.')}."
         )
+    if runs.refused or runs.unreadable:
+        session.say(
+            "Everything else came.",
+            hint=f"git ls-remote {name} shows what is there; whoever wrote it can mend it",
+        )
 
 
 def tell_rewound(session: Session, there: Where, done: Pull) -> None:
@@ -324,4 +351,5 @@ def pull_json(done: Pull) -> dict[str, Any]:
         "unreadable": runs.unreadable,
         "restored": runs.restored,
         "refused": runs.refused,
+        "wrong": None if done.wrong is None else done.wrong.message,
     }

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from gitml.commands.options import Session
 
 
-@command(examples=["gitml sync", "gitml sync backup --json"], exits=[5, 6, 7, 8, 9, 10])
+@command(
+    examples=["gitml sync", "gitml sync backup --json"],
+    exits=[5, 6, 7, 8, 9, 10],
+    exit_words=sharing.LEFT_OUT_WORDS,
+)
 @click.argument("remote", required=False, metavar="[REMOTE]")
 @click.option("--dry-run", is_flag=True, help="Say what would move, and move nothing.")
 @json_option
@@ -40,7 +44,7 @@ def sync(session: Session, *, remote: str | None, dry_run: bool, as_json: bool) 
             sharing.tell_push(session, there, ahead, dry_run=True)
         return
     started = time.monotonic()
-    with sharing.receiving(session, store):
+    with sharing.if_interrupted(sharing.PULL_GOES_ON), sharing.receiving(session, store):
         came = pull(store, there)
     if not as_json:
         sharing.tell_pull(session, there, came, started)
@@ -49,6 +53,8 @@ def sync(session: Session, *, remote: str | None, dry_run: bool, as_json: bool) 
             session.screen.json(remote=there.name, pulled=sharing.pull_json(came), pushed=None)
         sharing.tell_rewound(session, there, came)
         raise click.exceptions.Exit(sharing.REFUSED)
+    if came.wrong is not None:
+        raise came.wrong
     went = sharing.run_push(session, there, store, dry_run=False)
     if as_json:
         session.screen.json(
@@ -57,3 +63,4 @@ def sync(session: Session, *, remote: str | None, dry_run: bool, as_json: bool) 
     else:
         sharing.tell_push(session, there, went, dry_run=False)
     sharing.exit_after(went)
+    sharing.exit_after_pull(came)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from gitml.errors import GitmlError
+from gitml.errors import DamagedError, GitmlError
 from gitml.names import EXPERIMENTS, MODELS, RUNS, TAGS, UNPUBLISHED, remote_ref
 from gitml.registry.publishing import publish
 from gitml.registry.signing import signature_of
@@ -56,6 +56,8 @@ class Pull:
     """Runs and ledgers."""
     models: list[str] = field(default_factory=list)
     """Slugs of models of which something new came."""
+    wrong: DamagedError | None = None
+    """Which model was not taken, because its journal there is another; all else was."""
 
 
 def push(  # noqa: PLR0913 - what a push may be told
@@ -198,7 +200,10 @@ def pull(repository: Repository, there: Where, *, accept_rewind: bool = False) -
         repository, there, before, done, heads=[*heads], accept_rewind=accept_rewind
     )
     if _are_news(there, before, theirs, heads):
-        fetch_registry(repository, there.name, branch, theirs=theirs)
+        try:
+            fetch_registry(repository, there.name, branch, theirs=theirs)
+        except DamagedError as error:
+            done.wrong = error
         after = repository.refs(MODELS, TAGS)
         done.models = sorted(
             ref.removeprefix(MODELS)

@@ -211,7 +211,7 @@ def test_refs_with_evil_names(hub, bob):
     commit = hub.commit(hub.folder(run_tree()))
     for ref in EVIL_REFS:
         hub.ref(ref, commit)
-    answer = bob("pull")
+    answer = bob("pull", code=8)
     assert names(bob) == GOOD
     for word in ("runs/not-a-run", f"a/runs/{ID}", "UPPER", "x\\u202ey"):
         assert word in answer.err
@@ -219,10 +219,11 @@ def test_refs_with_evil_names(hub, bob):
     places = {"runs", "experiments"}
     assert {tuple(r.split("/")[3:-1]) for r in kept if "remotes" in r} == {(p,) for p in places}
     assert not [r for r in kept if "not-a-run" in r or "UPPER" in r or "tmp" in r]
-    assert json.loads(bob("pull", "--json").out)["refused"].keys() >= {
+    assert json.loads(bob("pull", "--json", code=8).out)["refused"].keys() >= {
         "refs/gitml/runs/not-a-run",
         "refs/gitml/experiments/UPPER",
     }
+    assert "was not taken" in bob("sync", code=8).err
     bob("push")
 
 
@@ -256,7 +257,7 @@ def test_refs_at_what_is_no_commit(hub, bob, kind):
     hub.ref(f"refs/gitml/runs/{ID}", oid)
     hub.ref("refs/gitml/experiments/evil", oid)
     hub.ref("refs/gitml/experiments/churn", oid)
-    said = bob("pull", code=9 if kind == "tag" else 0).err  # git looks through a tag
+    said = bob("pull", code=9 if kind == "tag" else 8).err  # git looks through a tag
     for ref in (f"runs/{ID}", "experiments/evil", *(["experiments/churn"] * (kind != "tag"))):
         assert f"refs/gitml/{ref} of origin was not taken: it " in said
     assert names(bob) == GOOD
@@ -323,7 +324,7 @@ def test_evil_trees(hub, bob, how):
     hub.ledger("in-tombstones", {"experiment.yaml": EXPERIMENT, "tombstones": {ID[:2]: tree}})
     hub.ledger("churn", {**content, "more": tree}, old)  # which Bob has a run for
     make_runs(hub.path, {"name": "good"})
-    said = bob("pull").err
+    said = bob("pull", code=8 if how in REFUSED else 0).err
     assert {*names(bob)} >= {*GOOD, "mine", "good"}
     if how in REFUSED:
         for slug in ("in-a-run", "in-the-root", "in-a-bucket", "in-tombstones", "churn"):
@@ -419,12 +420,12 @@ def test_what_cannot_be_read_is_one_run_s_business(hub, bob):
         runs.setdefault(run_id[:2], {})[run_id] = ("40000", tree)
     hub.ledger("bad", {**sealed({}), "runs": runs, "tombstones": {"aa": {"a" * 32: BOMB}}})
     hub.ledger("bomb", {**sealed({}), "experiment.yaml": BOMB})
-    assert "refs/gitml/experiments/bomb of origin was not taken" in bob("pull").err
+    assert "refs/gitml/experiments/bomb of origin was not taken" in bob("pull", code=8).err
     shown = names(bob)
     assert {*shown} >= {*GOOD}
     make_runs(bob.path, {"name": "mine", "experiment": "bad"})
     for command in ("sync", "pack", "sync", "ls", "status", "gc"):
-        bob(command)
+        bob(command, code=8 if command == "sync" else 0)
     assert {*names(bob)} >= {*GOOD, "mine"}
     assert not (bob.path / "x").exists()
 
@@ -454,7 +455,7 @@ def test_huge_blobs_do_not_come_into_memory(hub, bob):
         [sys.executable, "-c", MEASURED], cwd=bob.path, capture_output=True, text=True, check=False
     )
     codes, _, kilobytes = done.stderr.splitlines()[-1].rpartition(" ")
-    assert codes == "[0, 0, 0]", done.stderr
+    assert codes == "[8, 0, 0]", done.stderr
     assert int(kilobytes) < SIZE // 1024
     assert "mine" in done.stdout
 
@@ -494,7 +495,7 @@ def test_nothing_reaches_the_terminal_as_it_is(hub, bob):
     commit = hub.commit(hub.folder(text), message=ESCAPE.encode())
     hub.ref(f"refs/gitml/runs/{ID}", commit)
     hub.ref("refs/gitml/experiments/x\u202ey", commit)
-    bob("pull")
+    bob("pull", code=8)
     bob("ls")
     bob("show", ID)
     hook = hub.path / "hooks" / "update"
