@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gitml.codec import dump
 from gitml.errors import InputError
 from gitml.names import visible
+from gitml.tracking.values import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,13 +17,15 @@ if TYPE_CHECKING:
 
 def write_mapping(value: Mapping[str, Any] | list[Any], path: Path) -> None:
     """Write a mapping or list as YAML or, for any other suffix, as JSON."""
-    if path.suffix in {".yaml", ".yml"}:
-        path.write_bytes(dump(value))
-        return
     try:
-        text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+        if path.suffix in {".yaml", ".yml"}:
+            path.write_bytes(dump(plain(value)))
+            return
+        text = json.dumps(value, indent=2, ensure_ascii=False, default=plain)
     except (TypeError, ValueError, RecursionError) as error:
-        raise InputError(f"That cannot be written as JSON: {visible(str(error))}.") from None
+        raise InputError(
+            f"That cannot be written to {visible(path.name)}: {visible(str(error))}."
+        ) from None
     path.write_text(f"{text}\n", encoding="utf-8")
 
 
@@ -48,7 +51,8 @@ def write_figure(figure: Any, path: Path) -> None:
             )
         return
     raise InputError(
-        f"A {type(figure).__name__} is not a figure.", hint="Log a Matplotlib or a Plotly figure."
+        f"A value of the type {type(figure).__name__} is not a figure.",
+        hint="Log a Matplotlib or a Plotly figure.",
     )
 
 
@@ -63,7 +67,7 @@ def write_image(image: Any, path: Path) -> None:
             ) from None
         if not hasattr(image, "dtype") or not hasattr(image, "shape"):
             raise InputError(
-                f"A {type(image).__name__} is not an image.",
+                f"A value of the type {type(image).__name__} is not an image.",
                 hint="Log a PIL image or a NumPy array.",
             )
         pixels = image

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import math
 import operator
+import re
+import sys
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from gitml.codec import dump_json, load_json
@@ -12,6 +17,8 @@ from gitml.errors import InputError
 from gitml.names import check_name, visible
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from gitml.model import Json
 
 
@@ -73,16 +80,30 @@ def json_of(value: Json, what: str) -> str:
 
 
 def number(name: str, value: Any) -> float:
-    """Return a metric's value as a float; raise `InputError` for what is no number."""
-    if isinstance(value, (str, bytes)):
-        value = None
-    try:
-        return float(value)
-    except (TypeError, ValueError, RuntimeError, OverflowError):
-        raise InputError(
-            f"The metric {visible(name)} is not a number: {visible(repr(value), 60)}.",
-            hint="Metrics are numbers; text belongs into a param, a tag or an artifact.",
-        ) from None
+    """Return a metric's value as a float; raise `InputError` for what is no number.
+
+    An array of one element, and whatever else has an ``item()`` that is a number, is one.
+    """
+    if not isinstance(value, (str, bytes)):
+        try:
+            return float(value)
+        except (TypeError, ValueError, RuntimeError, OverflowError):
+            item = _item(value)
+            if isinstance(item, (int, float)):
+                return float(item)
+    raise InputError(
+        f"The metric {visible(name)} is not a number: {visible(repr(value), 60)}.",
+        hint="Metrics are numbers; text belongs into a param, a tag or an artifact.",
+    )
+
+
+def _item(value: Any) -> Any:
+    """Return what an array or tensor of one element holds, None for anything else."""
+    item = getattr(value, "item", None)
+    if callable(item) and not isinstance(value, type):
+        with contextlib.suppress(Exception):
+            return item()
+    return None
 
 
 def whole_step(name: str, step: Any, what: str = "step") -> int:
@@ -98,32 +119,86 @@ def whole_step(name: str, step: Any, what: str = "step") -> int:
 
 
 def plain(value: Any) -> Json:
-    """Return ``value`` as JSON holds it: NumPy scalars as numbers, other objects as text."""
+    """Return ``value`` as JSON holds it.
+
+    NumPy's scalars are numbers, small arrays lists, sets sorted lists, dataclasses and the
+    like mappings; other objects are text, without the address that some tell, which would
+    be another one in each run.
+    """
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    if isinstance(value, (list, tuple)):
-        return [plain(v) for v in value]
-    if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
-    item = getattr(value, "item", None)
-    if callable(item):
+    if isinstance(value, (list, tuple, set, frozenset)):
+        several = [plain(v) for v in value]
+        return several if isinstance(value, (list, tuple)) else sorted(several, key=dump_json)
+    mapping = mapping_of(value)
+    if mapping is not None:
+        return {str(k): plain(v) for k, v in mapping.items()}
+    item = _item(value)
+    if isinstance(item, (bool, int, float, str)):
+        return item
+    listed = _listed(value)
+    return _ADDRESS.sub("", str(value)) if listed is None else listed
+
+
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+_ELEMENTS = 1000
+"""Numbers of an array that are kept as a list; a longer one is text, as the array shows itself."""
+
+
+def _listed(value: Any) -> Json:
+    """Return a small array or tensor as nested lists, None for anything else."""
+    shape, tolist = getattr(value, "shape", None), getattr(value, "tolist", None)
+    if isinstance(shape, tuple) and callable(tolist):
         with contextlib.suppress(Exception):
-            found = item()
-            if isinstance(found, (bool, int, float, str)):
-                return found
-    return str(value)
+            if math.prod(shape) <= _ELEMENTS:
+                return plain(tolist())
+    return None
 
 
-def flat(params: Mapping[str, Any], prefix: str = "") -> dict[str, Json]:
-    """Return nested mappings as one, keys joined with ``.``; empty ones as None."""
+def mapping_of(value: Any) -> Mapping[Any, Any] | None:
+    """Return what has named values as a mapping, None for anything else.
+
+    Mappings, dataclasses, argparse's and types' namespaces, attrs' classes and pydantic's
+    models have.
+    """
+    if isinstance(value, Mapping):
+        return value
+    kind = type(value)
+    if isinstance(value, type):
+        return None
+    if hasattr(kind, "model_fields") and callable(getattr(value, "model_dump", None)):
+        dumped = value.model_dump()
+        return dumped if isinstance(dumped, Mapping) else None
+    fields: Iterable[Any] = getattr(kind, "__attrs_attrs__", ())
+    if dataclasses.is_dataclass(value):
+        fields = dataclasses.fields(value)
+    elif not fields:
+        argparse = sys.modules.get("argparse")
+        spaces = (SimpleNamespace, argparse.Namespace) if argparse else SimpleNamespace
+        return vars(value) if isinstance(value, spaces) else None
+    return {field.name: getattr(value, field.name) for field in fields}
+
+
+def flat(params: Any, prefix: str = "") -> dict[str, Json]:
+    """Return nested mappings as one, keys joined with ``.``; empty ones as None.
+
+    Raises `InputError` for what has no named values (see `mapping_of`).
+    """
     out: dict[str, Json] = {}
+    mapping = mapping_of(params)
+    if mapping is None:
+        raise InputError(
+            f"Params are names and values, and not {visible(repr(params), 60)}.",
+            hint="Give a mapping, a dataclass or what argparse has parsed.",
+        )
     try:
-        for key, value in params.items():
+        for key, value in mapping.items():
             name = f"{prefix}{key}"
-            if isinstance(value, Mapping) and value:
-                out |= flat(value, f"{name}.")
+            inner = mapping_of(value)
+            if inner:
+                out |= flat(inner, f"{name}.")
             else:
-                out[name] = None if isinstance(value, Mapping) else plain(value)
+                out[name] = plain(value) if inner is None else None
     except RecursionError:
         raise InputError("The params nest too deep, or hold themselves.") from None
     return out

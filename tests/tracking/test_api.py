@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import dataclasses
 import datetime as dt
 import math
 import pathlib
 import time
 import traceback
+import types
 
 import numpy as np
 import pytest
@@ -60,6 +63,11 @@ class TestLogging:
             def __str__(self):
                 return "a thing"
 
+        @dataclasses.dataclass
+        class Config:
+            rate: float
+            optimizer: list
+
         params = {
             "text": "1e-5",
             "int": 7,
@@ -77,7 +85,12 @@ class TestLogging:
             "day": dt.date(2026, 1, 2),
             "thing": Thing(),
             "nested": {"a": {"b": 1}},
-            "array": np.array([1, 2]),
+            "array": np.array([[1, 2], [3, 4]]),
+            "long": np.arange(5000),
+            "set": {"b", "a", "c"},
+            "function": self.test_params_keep_their_types.__func__,
+            "config": Config(0.1, [Config(0.1, [])]),
+            "parsed": argparse.Namespace(deep=types.SimpleNamespace(er=True)),
         }
         with gitml.start_run() as run:
             run.log_params(params)
@@ -99,10 +112,21 @@ class TestLogging:
             "day": "2026-01-02",
             "thing": "a thing",
             "nested.a.b": 1,
-            "array": "[1 2]",
+            "array": [[1, 2], [3, 4]],
+            "long": "[   0    1    2 ... 4997 4998 4999]",
+            "set": ["a", "b", "c"],
+            "function": "<function TestLogging.test_params_keep_their_types>",
+            "config.rate": 0.1,
+            "config.optimizer": [{"rate": 0.1, "optimizer": []}],
+            "parsed.deep.er": True,
         }
         assert isinstance(found["whole"], int)
         assert found["flag"] is True
+        with gitml.start_run(params=argparse.Namespace(depth=6)) as run:
+            run.log_params(Config(0.1, []))
+            with pytest.raises(InputError, match="Params are names and values, and not 5"):
+                run.log_params(5)
+        assert gitml.get_run(run.id).params == {"depth": 6, "rate": 0.1, "optimizer": []}
 
     def test_two_values_for_a_param(self):
         with gitml.start_run(name="x") as run:
@@ -127,6 +151,10 @@ class TestLogging:
             run.log_metric("big", 2**70)
             for value in (np.float16(0.5), np.int32(2), np.array(4.0), np.float64("nan")):
                 run.log_metric("numpy", value, step=np.int64(10))
+            run.log_metric("one", np.array([[4.0]]))
+            run.log_metric("tensor", types.SimpleNamespace(item=lambda: 5))
+            with pytest.raises(InputError, match=r"is not a number: '0\.5'"):
+                run.log_metric("bad", "0.5")
             for text in ("0.5", b"1", None, [1.0], np.array([1.0, 2.0]), {}, 1j, object(), 10**400):
                 with pytest.raises(InputError, match="The metric bad is not a number"):
                     run.log_metric("bad", text)
@@ -137,6 +165,7 @@ class TestLogging:
         assert (found["inf"].last, found["down"].last) == (math.inf, -math.inf)
         assert (found["int"].last, found["bool"].last, found["big"].last) == (3.0, 1.0, 2.0**70)
         assert found["numpy"].step == 10
+        assert (found["one"].last, found["tensor"].last) == (4.0, 5.0)
 
     def test_steps(self):
         with gitml.start_run() as run:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import gitml
+from gitml.codec import load_user_yaml
 from gitml.errors import InputError, NotFoundError
 
 pytestmark = pytest.mark.usefixtures("here")
@@ -51,6 +52,15 @@ class TestFiles:
             with pytest.raises(InputError, match="not an image"):
                 run.log_image(np.zeros((2, 3, 7)), "odd.png")
         assert content(gitml.get_run(run.id), "black.png").startswith(b"\x89PNG")
+
+    @pytest.mark.parametrize("name", ["x.json", "x.yaml"])
+    def test_a_mapping_of_numbers_of_numpy(self, content, name):
+        with gitml.start_run() as run:
+            run.log_dict({"auc": np.float32(0.5), "by": np.array([1, 2])}, name)
+        assert load_user_yaml(content(gitml.get_run(run.id), name).decode(), name) == {
+            "auc": 0.5,
+            "by": [1, 2],
+        }
 
     def test_what_is_no_figure_or_image(self):
         with gitml.start_run() as run:
