@@ -19,13 +19,13 @@ import os
 import shutil
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 from time import sleep
 from typing import IO, TYPE_CHECKING
 
 from gitml.codec import dump_edit, edit_from_json, load_json
 from gitml.errors import StorageError
 from gitml.names import is_run_id
+from gitml.store.processes import runs, started
 
 try:
     import fcntl
@@ -34,6 +34,7 @@ except ImportError:  # Windows: the header's process id tells instead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from gitml.model import Edit, Json
     from gitml.store.points import Collector
@@ -222,20 +223,6 @@ def edit_record(edit: Edit) -> bytes:
     return f"\n{dump_edit(edit)}\n".encode("utf-8", "surrogatepass")
 
 
-def boot_id() -> str:
-    """Return what tells one boot of this machine from another; empty where unknown."""
-    with contextlib.suppress(OSError):
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    return ""
-
-
-def started(pid: int) -> int:
-    """Return a process's start in clock ticks since boot (proc(5)), or 0."""
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
-    return 0
-
-
 def _process_lives(header: Mapping[str, Json], path: Path, here: Who, now: int) -> bool:
     """Say whether the writer lives, where no lock can tell."""
     if header.get("host") == here.host and header.get("boot") == here.boot:
@@ -243,12 +230,9 @@ def _process_lives(header: Mapping[str, Json], path: Path, here: Who, now: int) 
         if not isinstance(pid, int) or pid <= 0:
             return False
         try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return False
-        except OSError:
+            return runs(pid) and header.get("started") in {0, started(pid)}
+        except OSError:  # somebody else's
             return True
-        return header.get("started") in {0, started(pid)}
     try:
         return now - int(path.stat().st_mtime * 1000) < SILENCE
     except FileNotFoundError:  # folded and removed since we looked

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import functools
 import hashlib
 import os
@@ -25,6 +24,11 @@ from gitml.names import visible
 from gitml.store.artifacts import INCOMING, digest_of, here, keep_large, kept_path, lfs_path
 from gitml.store.bucket import key_of
 from gitml.store.meter import Meter, StoppedError
+
+try:
+    import fcntl
+except ImportError:  # Windows: a file for each process
+    fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -180,9 +184,11 @@ def _bring(repository: Repository, bucket: Bucket, content: Content, meter: Mete
                 file.truncate(0)  # what was begun may have been wrong
                 digest = _fill(file, bucket, content, meter)
             if digest != content.sha256:
+                _let_go(file)
                 place.unlink()
                 raise _other(bucket, content, content.size)
             file.flush()
+            _let_go(file)
             keep_large(repository, place, content.sha256)
     except OSError as error:
         if isinstance(error, InterruptedError):
@@ -231,11 +237,11 @@ def _part(folder: Path, sha256: str) -> Iterator[tuple[BinaryIO, Path]]:
     """Give the file in which a content is gathered: what was begun, unless another fills it."""
     place = folder / f"{sha256}.part"
     file = _open(place, "a+b")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        mine = place.exists() and os.fstat(file.fileno()).st_ino == place.stat().st_ino
-    except OSError:  # somebody fills it, or there are no locks here
-        mine = False
+    mine = False
+    with contextlib.suppress(OSError):  # somebody fills it, or there are no locks here
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            mine = place.exists() and os.fstat(file.fileno()).st_ino == place.stat().st_ino
     if not mine:
         file.close()
         place = folder / f"{sha256[:16]}.{secrets.token_hex(8)}.part"
@@ -245,11 +251,19 @@ def _part(folder: Path, sha256: str) -> Iterator[tuple[BinaryIO, Path]]:
             yield file, place
         except OSError as error:
             if error.errno in _FULL:
+                _let_go(file)
                 place.unlink(missing_ok=True)
             raise
         finally:
             if not mine:
+                _let_go(file)
                 place.unlink(missing_ok=True)
+
+
+def _let_go(file: BinaryIO) -> None:
+    """Close a file where one that is open can neither be renamed nor removed."""
+    if fcntl is None:
+        file.close()
 
 
 def _open(place: Path, mode: Literal["a+b", "x+b"]) -> BinaryIO:

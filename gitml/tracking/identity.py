@@ -7,6 +7,7 @@ import platform
 from typing import TYPE_CHECKING
 
 from gitml.store import live
+from gitml.store.processes import boot_id, started
 from gitml.tracking import capture
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 def who() -> live.Who:
     """Return this process as a log's header names it."""
     pid = os.getpid()
-    return live.Who(host=platform.node(), boot=live.boot_id(), pid=pid, started=live.started(pid))
+    return live.Who(host=platform.node(), boot=boot_id(), pid=pid, started=started(pid))
 
 
 def author(repository: Repository) -> str:

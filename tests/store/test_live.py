@@ -22,11 +22,10 @@ from gitml.lines import dump_edit, dump_json
 from gitml.model import Edit
 from gitml.store import live
 from gitml.store.points import INT_LIMIT, Collector
+from gitml.store.processes import boot_id, started
 
 ID = "0123456789abcdef" * 2
-HERE = live.Who(
-    host="here", boot=live.boot_id(), pid=os.getpid(), started=live.started(os.getpid())
-)
+HERE = live.Who(host="here", boot=boot_id(), pid=os.getpid(), started=started(os.getpid()))
 NOW = 1_767_322_800_000
 
 
