@@ -189,34 +189,6 @@ def test_an_interrupted_push_says_what_became_of_it(clone, hub):
     assert ada("push").out == "  runs       1 run\nPushed to origin.\n"
 
 
-def test_an_interrupted_push_says_what_became_of_it(clone, hub):
-    ada = clone("ada")
-    make_run(ada.path, "one")
-    hook, met = hub / "hooks" / "pre-receive", hub / "met"
-    hook.parent.mkdir(exist_ok=True)
-    hook.write_text(f"#!/bin/sh\ntouch {met}\nsleep 600\n")
-    hook.chmod(0o755)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gitml", "push"],
-        cwd=ada.path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    until = time.monotonic() + 100
-    while not met.exists() and time.monotonic() < until:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=100)
-    assert (process.returncode, out) == (130, "")
-    assert (
-        err
-        == "Interrupted. What was sent is there, everything is safe here, and the next gitml push goes on.\n"
-    )
-    hook.unlink()
-    assert ada("push").out == "  runs       1 run\nPushed to origin.\n"
-
-
 def test_a_host_that_cannot_store_what_it_gets(clone, hub, git):
     ada = clone("ada")
     git(hub, "config", "receive.maxInputSize", "100")
