@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
 import re
 import selectors
 import signal
 import subprocess
+import sys
+import threading
 import time
 from typing import IO, TYPE_CHECKING, cast
 
 from gitml.errors import UnreachableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from gitml.store.git import Repository
 
@@ -71,30 +74,70 @@ def watched(
     assert process.stdout is not None
     assert process.stderr is not None
     told: dict[IO[bytes], bytearray] = {process.stdout: bytearray(), process.stderr: bytearray()}
-    with selectors.DefaultSelector() as selector:
-        for pipe in told:
-            selector.register(pipe, selectors.EVENT_READ)
-        while selector.get_map():
-            ready = selector.select(_left(until))
-            if not ready and _left(until) == 0:
-                raise UnreachableError(
-                    "The remote took too long.", hint="what had arrived by then stays there"
-                )
-            for key, _ in ready:
-                pipe = cast("IO[bytes]", key.fileobj)
-                data = os.read(pipe.fileno(), _CHUNK)
-                told[pipe] += data
-                if not data:
-                    selector.unregister(pipe)
-                elif pipe is process.stderr and report is not None:
-                    counted = _RECEIVED.findall(told[pipe][-len(data) - _TAIL :])
-                    if counted:
-                        report(int(counted[-1][0]), int(counted[-1][1]))
+    pieces = _by_threads if sys.platform == "win32" else _as_they_come
+    for pipe, data in pieces(list(told), until):
+        told[pipe] += data
+        if pipe is process.stderr and report is not None:
+            counted = _RECEIVED.findall(told[pipe][-len(data) - _TAIL :])
+            if counted:
+                report(int(counted[-1][0]), int(counted[-1][1]))
     out, err = (bytes(data) for data in told.values())
     for pipe in told:
         pipe.close()
     process.wait()
     return out, _PROGRESS.sub(b"", err.replace(b"\r", b"\n")) if report is not None else err
+
+
+def _as_they_come(
+    pipes: Sequence[IO[bytes]], until: float | None
+) -> Iterator[tuple[IO[bytes], bytes]]:
+    """Yield what comes out of pipes, until all of them have ended."""
+    with selectors.DefaultSelector() as selector:
+        for pipe in pipes:
+            selector.register(pipe, selectors.EVENT_READ)
+        while selector.get_map():
+            ready = selector.select(_left(until))
+            if not ready and _left(until) == 0:
+                raise _too_long()
+            for key, _ in ready:
+                pipe = cast("IO[bytes]", key.fileobj)
+                data = os.read(pipe.fileno(), _CHUNK)
+                if not data:
+                    selector.unregister(pipe)
+                yield pipe, data
+
+
+def _by_threads(
+    pipes: Sequence[IO[bytes]], until: float | None
+) -> Iterator[tuple[IO[bytes], bytes]]:
+    """Do the same on Windows, where one cannot wait for several pipes at once."""
+    said: queue.SimpleQueue[tuple[IO[bytes], bytes]] = queue.SimpleQueue()
+
+    def read(pipe: IO[bytes]) -> None:
+        data = b"more"
+        while data:
+            try:
+                data = os.read(pipe.fileno(), _CHUNK)
+            except (OSError, ValueError):  # closed here: nobody listens any more
+                data = b""
+            said.put((pipe, data))
+
+    for pipe in pipes:
+        threading.Thread(target=read, args=(pipe,), daemon=True).start()
+    ended = 0
+    while ended < len(pipes):
+        try:
+            pipe, data = said.get(timeout=_left(until))
+        except queue.Empty:
+            raise _too_long() from None
+        ended += not data
+        yield pipe, data
+
+
+def _too_long() -> UnreachableError:
+    return UnreachableError(
+        "The remote took too long.", hint="what had arrived by then stays there"
+    )
 
 
 def _left(until: float | None) -> float | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from gitml.errors import UnreachableError
+from gitml.store import talking
 from gitml.store.git import open_repository
 from gitml.store.talking import talk
 
@@ -59,6 +61,21 @@ def test_a_remote_that_says_nothing_is_given_up_with_all_that_was_started(repo, 
     assert not (tmp_path / "outlived").exists()
 
 
+@pytest.fixture(params=["selector", "threads"])
+def reading(request, monkeypatch):
+    """Read pipes as here, or as on Windows."""
+    if request.param == "threads":
+        monkeypatch.setattr(talking, "_as_they_come", talking._by_threads)
+
+
+def test_threads_wait_no_longer_either():
+    ends = os.pipe()
+    with os.fdopen(ends[0], "rb") as silent, os.fdopen(ends[1], "wb"):  # nothing is written
+        with pytest.raises(UnreachableError, match="took too long"):
+            list(talking._by_threads([silent], time.monotonic()))
+
+
+@pytest.mark.usefixtures("reading")
 def test_progress_is_told_and_is_none_of_git_s_words(repo, bare_repo, git, tmp_path):
     for number in range(60):
         (repo / f"{number}.txt").write_text(f"{number}\n")
@@ -77,6 +94,7 @@ def test_progress_is_told_and_is_none_of_git_s_words(repo, bare_repo, git, tmp_p
     assert [line.split()[0] for line in lines] == ["From", "*"], lines
 
 
+@pytest.mark.usefixtures("reading")
 def test_much_that_is_said_on_both_streams_is_read(repo, ssh):
     ssh("i=0; while [ $i -lt 3000 ]; do echo 'remote: a line of words' >&2; i=$((i+1)); done")
     repository = open_repository(repo)
@@ -85,10 +103,22 @@ def test_much_that_is_said_on_both_streams_is_read(repo, ssh):
     assert (bool(code), err.count(b"a line of words")) == (True, 3000)
 
 
+ASKS = """\
+import os, pathlib, sys
+try:
+    terminal = os.open("/dev/tty", os.O_RDWR)
+except OSError:
+    terminal = None
+pathlib.Path(sys.argv[1]).write_text(f"{os.getsid(0)} {terminal}")
+sys.exit(1)
+"""
+
+
 def test_what_speaks_to_a_remote_has_no_terminal_to_ask_on(repo, ssh, tmp_path):
-    ssh(f"cut -d' ' -f6,7 /proc/self/stat > {tmp_path}/session; exit 1")
+    (tmp_path / "asks.py").write_text(ASKS)
+    ssh(f"exec {sys.executable} {tmp_path}/asks.py {tmp_path}/session")
     repository = open_repository(repo)
     code, _, _ = talk(repository, "ls-remote", "origin")
     session, terminal = (tmp_path / "session").read_text().split()
-    assert (bool(code), int(session) == os.getsid(0), terminal) == (True, False, "0")
+    assert (bool(code), int(session) == os.getsid(0), terminal) == (True, False, "None")
     repository.close()
