@@ -8,10 +8,10 @@ import click
 
 from gitml.commands.completing import complete_keys
 from gitml.commands.options import (
-    HOW_TO_BEGIN,
     command,
     csv_option,
     experiment_option,
+    how_to_begin,
     json_option,
     one_format,
     where_option,
@@ -255,7 +255,7 @@ def _nothing(session: Session, index: Index, asked: _Asked) -> None:
             hint="gitml ls --experiments lists the experiments",
         )
     else:
-        session.say("There are no runs here yet.", hint=HOW_TO_BEGIN)
+        session.say("There are no runs here yet.", hint=how_to_begin(session.store()))
 
 
 def _experiments(session: Session, index: Index, form: str | None) -> None:
@@ -274,4 +274,4 @@ def _experiments(session: Session, index: Index, form: str | None) -> None:
     elif found:
         experiments_table(screen, found, session.now)
     else:
-        session.say("There are no experiments here yet.", hint=HOW_TO_BEGIN)
+        session.say("There are no experiments here yet.", hint=how_to_begin(session.store()))

@@ -27,6 +27,13 @@ if TYPE_CHECKING:
 
 HOW_TO_BEGIN = "after training, gitml log; or gitml run -- python train.py; or gitml demo"
 
+
+def how_to_begin(store: Repository) -> str:
+    """Return the hint where there are no runs: how they come from others, and how they begin."""
+    others = "gitml pull brings those of others; " if store.subsections("remote") else ""
+    return others + HOW_TO_BEGIN
+
+
 VARIABLES = {
     "GITML_REPO": "The repository that keeps the runs; --repo goes first.",
     "GITML_EXPERIMENT": "The experiment of runs that name none.",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gitml.commands.options import HOW_TO_BEGIN, command, json_option
+from gitml.commands.options import command, how_to_begin, json_option
 from gitml.names import plural
 
 if TYPE_CHECKING:
@@ -77,7 +77,9 @@ def status(session: Session, *, ask: bool, as_json: bool) -> None:
         if session.screen.terminal:
             _suggest(session, experiments, newest, unpacked)
     else:
-        session.say("There are no runs here yet.", hint=HOW_TO_BEGIN)
+        if ask:
+            _sharing(session, apart, len(unreadable))
+        session.say("There are no runs here yet.", hint=how_to_begin(session.store()))
 
 
 def _draw(
@@ -141,7 +143,7 @@ def _sharing(session: Session, apart: Distance | None, unreadable: int) -> None:
     screen = session.screen
     if apart is not None:
         files = f"{plural(apart.large.count, 'large file')}, {size(apart.large.size)}"
-        seen = "asked now" if apart.asked else "never spoken to"
+        seen = "asked now" if apart.asked else "never pushed to or pulled from"
         if apart.contact is not None and not apart.asked:
             ago = f"{span((session.now - apart.contact) / 1000)} ago"
             seen = f"as of {ago if screen.terminal else iso(apart.contact)}"

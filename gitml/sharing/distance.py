@@ -110,8 +110,12 @@ def _ask(
         elif oid == ours.get(ref):
             _take(done.ahead, ref)
     for ref in seen:
-        if ref.startswith(RUNS) and ref not in now and ref not in ours:
+        if ref in now:
+            continue
+        if ref.startswith(RUNS) and ref not in ours:
             _add(done.behind, ref)  # sealed or purged there: a pull takes it away here
+        elif ours.get(ref) == seen[ref] and not (ref.startswith(RUNS) and done.behind.ledgers):
+            _add(done.ahead, ref)  # lost there
 
 
 def _lists(apart: Apart, ref: str) -> tuple[list[str], str]:

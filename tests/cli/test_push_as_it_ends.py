@@ -32,7 +32,7 @@ def test_the_environment_wishes_and_no_push_overrules_it(hub, repo, git, invoke,
     monkeypatch.setenv("GITML_AUTOPUSH", "1")
     assert invoke("log", "-m", "auc=0.9", cwd=repo).out.endswith("\nPushed to origin.\n")
     assert "Pushed" not in invoke("log", "-m", "auc=0.9", "--no-push", cwd=repo).out
-    assert "never spoken to" not in invoke("status", cwd=repo).out
+    assert "never pushed to" not in invoke("status", cwd=repo).out
     assert there(git, hub) == 1
 
 

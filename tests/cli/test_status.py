@@ -39,8 +39,12 @@ def test_what_is_ahead_and_behind_as_of_the_last_contact_and_when_asked(pair):
     before = sharing(ada)
     assert (before["remote"], before["contact"], before["asked"]) == ("origin", None, False)
     assert set(before["ahead"]["runs"]) == {run_id_of("one"), run_id_of("two")}
-    assert "to push    2 runs\n  remote     origin, never spoken to" in ada("status").out
+    seen = "to push    2 runs\n  remote     origin, never pushed to or pulled from"
+    assert seen in ada("status").out
     ada("push")
+    assert "hint: gitml pull brings those of others; " in bob("status").err
+    assert bob("ls").err == bob("status").err
+    assert "to pull    2 runs\n  remote     origin, asked now" in bob("status", "--remote").out
     after = sharing(ada)
     assert after["contact"] is not None
     assert "remote     origin, nothing to push or to pull, as of " in ada("status").out
@@ -95,6 +99,25 @@ def test_what_the_remote_has_by_now_is_not_to_be_pushed(pair, git, bare_repo):
     git(ada.path, "push", "--quiet", "origin", "refs/gitml/runs/*:refs/gitml/runs/*")
     assert sharing(ada)["ahead"]["runs"] == [run_id_of("one")]
     assert sharing(ada, "--remote")["ahead"]["runs"] == []
+
+
+def test_what_the_remote_lost_is_to_be_pushed(pair, git, bare_repo):
+    ada, bob = pair
+    make_run(ada.path, "one")
+    make_run(ada.path, "sealed", experiment="other")
+    ada("push")
+    bob("pull")
+    bob("pack")
+    bob("push")
+    asked = sharing(ada, "--remote")
+    assert asked["ahead"]["runs"] == []  # they are in ledgers now
+    assert asked["behind"]["ledgers"] == ["churn", "other"]
+    make_run(ada.path, "two")
+    ada("sync")
+    for ref in git(bare_repo, "for-each-ref", "--format=%(refname)", "refs/gitml").split():
+        git(bare_repo, "update-ref", "-d", ref)
+    ahead = sharing(ada, "--remote")["ahead"]
+    assert (len(ahead["runs"]), ahead["ledgers"]) == (1, ["churn", "other"])
 
 
 def test_without_a_remote_and_with_one_that_is_away(repo, git, invoke):
