@@ -378,7 +378,13 @@ def _prepare_streams() -> None:
 
 def _reader_is_gone() -> bool:
     """Say whether it is stdout that broke, and not a pipe to some git process."""
-    with contextlib.suppress(OSError, ValueError):
+    try:
+        sys.stdout.flush()  # what was not taken is still there
+    except BrokenPipeError:
+        return True
+    except (OSError, ValueError):
+        return False
+    with contextlib.suppress(AttributeError, OSError, ValueError):  # no poll on Windows
         poll = select.poll()
         poll.register(sys.stdout.fileno(), 0)
         return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import itertools
 import os
-import pty
 import re
 import struct
 import subprocess
 import sys
-import termios
 from pathlib import Path
 
 from gitml.codec import dump_json
@@ -135,6 +132,10 @@ def artifact_facts(artifact):
 
 def on_terminal(*args, cwd=".", columns=100, lines=40, env=None):
     """Return (exit code, what a terminal of this size received) of ``gitml ARGS``."""
+    import fcntl  # none of these is there on Windows
+    import pty
+    import termios
+
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
     size = {"COLUMNS": str(columns), "LINES": str(lines)}

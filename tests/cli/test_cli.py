@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import itertools
 import os
 import re
@@ -10,7 +9,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import termios
 import time
 from importlib import import_module
 from pathlib import Path
@@ -320,6 +318,7 @@ def test_interrupted(repo):
 
 def wait_until_taken(pipe):
     """Wait until a process has read all that was written to it."""
+    fcntl, termios = pytest.importorskip("fcntl"), pytest.importorskip("termios")
     left = bytearray(4)
     end = time.monotonic() + 120
     while not fcntl.ioctl(pipe, termios.FIONREAD, left) and any(left):

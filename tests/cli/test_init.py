@@ -133,7 +133,7 @@ def test_where_there_is_no_work_tree(bare_repo, invoke, tmp_path):
     assert list((tmp_path / "plain").iterdir()) == []
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write anywhere")
 def test_a_work_tree_that_is_read_only(repo, invoke):
     repo.chmod(0o555)
     answer = invoke("init", cwd=repo)

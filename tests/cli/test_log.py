@@ -567,7 +567,7 @@ def test_a_million_points_in_bounded_memory(repo, gitml_cli):
         subprocess.run([sys.executable, "-m", "gitml", "log", "--history", "long.csv"], check=True)
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         print(used.ru_utime + used.ru_stime)
-        print(used.ru_maxrss / 1024)
+        print(used.ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1024))
     """
     out = subprocess.check_output(
         [sys.executable, "-c", textwrap.dedent(watched)], cwd=repo, text=True

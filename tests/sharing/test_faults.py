@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import shutil
 import signal
 import socket
@@ -395,6 +394,7 @@ def test_the_connection_breaks(world, tmp_path, verb):
 def test_the_disk_is_full(world, verb):
     """No file can grow beyond so many bytes: git and gitml fail with a sentence."""
     failed = 0
+    resource = pytest.importorskip("resource")
     for size in range(0, 4000, 100) if EXPLORES else (0, 50, 300, 1500):
         hub, ada, bob = world(size)
         child = os.fork()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import io
 import json
 import math
@@ -178,6 +177,7 @@ def test_a_living_log_cannot_be_taken_and_a_closed_one_once(log, tmp_path):
 def test_patience_outlasts_a_look(log, monkeypatch):
     left = log.rotate()
     looking = os.open(left, os.O_RDONLY)
+    fcntl = pytest.importorskip("fcntl")
     fcntl.flock(looking, fcntl.LOCK_EX)
     pauses = []
 

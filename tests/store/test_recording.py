@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import random
@@ -192,6 +191,7 @@ def test_who_looks_at_the_writers_does_not_keep_a_run_out_of_git(work, monkeypat
     (path,) = live.logs(work.home, recorder.id)
     looking = os.open(path, os.O_RDONLY)
     close = recorder._log.close
+    fcntl = pytest.importorskip("fcntl")
 
     def close_and_be_looked_at():
         close()

@@ -70,9 +70,9 @@ def reading(request, monkeypatch):
 
 def test_threads_wait_no_longer_either():
     ends = os.pipe()
-    with os.fdopen(ends[0], "rb") as silent, os.fdopen(ends[1], "wb"):  # nothing is written
-        with pytest.raises(UnreachableError, match="took too long"):
-            list(talking._by_threads([silent], time.monotonic()))
+    silent, writable = os.fdopen(ends[0], "rb"), os.fdopen(ends[1], "wb")
+    with writable, silent, pytest.raises(UnreachableError, match="took too long"):
+        list(talking._by_threads([silent], time.monotonic()))
 
 
 @pytest.mark.usefixtures("reading")
