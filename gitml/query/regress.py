@@ -21,7 +21,7 @@ from gitml.query.steps import FEWEST, fit, median, step_of
 from gitml.store.commits import in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from gitml.model import Run
     from gitml.query.steps import Step
@@ -167,6 +167,15 @@ def series_of(
 
 def comparable(runs: Iterable[Run]) -> bool:
     """Say whether any series of these runs has two points."""
+    return next(_differing(runs), None) is not None
+
+
+def differing(runs: Iterable[Run]) -> set[str]:
+    """Return the metrics of which some series of these runs has two points."""
+    return set(_differing(runs))
+
+
+def _differing(runs: Iterable[Run]) -> Iterator[str]:
     first: dict[tuple[str, str | None, str], str] = {}
     for run in runs:
         commit = run.source.commit
@@ -176,8 +185,7 @@ def comparable(runs: Iterable[Run]) -> bool:
             if math.isfinite(metric.last) and not name.startswith(SYSTEM):
                 key = (run.experiment, run.source.branch, name)
                 if first.setdefault(key, commit) != commit:
-                    return True
-    return False
+                    yield name
 
 
 def _point(commit: str, time: int, metric: str, runs: Sequence[Run]) -> Point:

@@ -7,6 +7,24 @@ piece's median plus a price for each cut (the Potts functional; Friedrich et al.
 a level; and a price found by an information criterion (4 ln n for each cut, against
 n ln of the mean difference that is left), because nobody knows the noise beforehand.
 
+Points that follow from the ones before them (a metric that drifts with the data) wander
+as if they had levels. So of the tries the one is taken again by what is left of each point
+after the part that follows from its predecessor: the noise's lag-1 correlation, estimated
+within the pieces, as an AR(1) likelihood has it. Of 500 made-up series without a step, of 30
+(of 100) points, so many are cut with it, and were without:
+
+    correlation 0     none             none
+    correlation 0.5   0    (0)         0.8% (0.6%)
+    correlation 0.9   5.6% (1.8%)      26%  (63%)
+    correlation 0.97  11%  (10%)       45%  (88%)
+
+Of real steps, so many standard deviations high, so many are found:
+
+    in white noise: 3 in 30 points     77%  81%
+    in white noise: 2 in 60 points     75%  79%
+    at 0.5:         4 in 30 points     86%  97%
+    at 0.9:         6 in 30 points     99.6%  100%
+
 Here the minimum is found level by level: between neighbours the fit either stays at
 its level or pays and goes to the best one. That takes time linear in the points times
 the levels, of which at most `_LEVELS` are tried, spread over the values and their ranks.
@@ -33,6 +51,10 @@ _RECENT = 256
 _BLOCKS = 256
 _PRICE = 4.0
 """What a cut costs, times ln n: asv's four degrees of freedom."""
+_MARGIN = 1 / 3
+"""How much of a correlation is taken for chance, in standard errors."""
+_CLIPPED, _CLOSEST = 3.0, 0.99
+"""Mean differences beyond which a point counts as so far only, and the greatest correlation."""
 _FINEST = 4
 """The noise is never taken to be less than the smallest cut over this many times n."""
 _FALL = 2.5
@@ -124,8 +146,11 @@ def _holds(values: Sequence[float], kept: Sequence[int], ends: Sequence[int]) ->
     """Say whether the pieces explain a series with its outliers, held within the rest."""
     rest = [values[at] for at in kept]
     low, high = min(rest), max(rest)
-    held = _scaled([min(max(v, low), high) for v in values]) if low < high else []
-    return bool(held) and _criterion(held, ends) < _criterion(held, [len(held)])
+    if low == high:
+        return False
+    held = _scaled([min(max(v, low), high) for v in values])
+    follows = _follows(held, ends)
+    return _criterion(held, ends, follows) < _criterion(held, [len(held)], follows)
 
 
 def _pieces(ends: Sequence[int]) -> list[tuple[int, int]]:
@@ -145,6 +170,7 @@ def _cuts(values: Sequence[float]) -> list[int]:
     """Return where the pieces end for which the criterion is the least."""
     n = len(values)
     best = [n]
+    tried = [best]
     if n < FEWEST or min(values) == max(values):
         return best
     grid = _Grid(_scaled(values))
@@ -156,20 +182,47 @@ def _cuts(values: Sequence[float]) -> list[int]:
         # Cuts only get more as they get cheaper, so that a known number is a known answer.
         if len(ends) not in seen:
             seen.add(len(ends))
+            tried.append(ends)
             found = _criterion(grid.values, ends)
             if found < least:
                 best, least = ends, found
         # A cut that saves less would not pay, even if all that is left went with such cuts.
         left = sum(_cost(sorted(grid.values[a:b])) for a, b in _pieces(best))
         worth = _PRICE * math.log(n) * max(left, grid.total * _FINE) / n / _DEEP
+    follows = 0.0
+    while (found := _follows(grid.values, best)) > follows and len(best) > 1:
+        # The fewer the cuts, the more of the noise is left to tell how it goes on.
+        follows = found
+        tried = [ends for ends in tried if len(ends) <= len(best)]
+        best = min(tried, key=lambda ends: _criterion(grid.values, ends, follows))
     return grid.settled(best)
 
 
-def _criterion(values: Sequence[float], ends: Sequence[int]) -> float:
+def _follows(values: Sequence[float], ends: Sequence[int]) -> float:
+    """Return how far the noise of a point follows from the one before it, from 0 to 1."""
+    left = _left(values, ends)
+    most = _CLIPPED * sum(map(abs, (v for piece in left for v in piece))) / len(values)
+    held = [[min(max(v, -most), most) for v in piece] for piece in left]
+    square = sum([v * v for piece in held for v in piece])
+    if not square:
+        return 0.0
+    found = sum([a * b for piece in held for a, b in pairwise(piece)]) / square
+    return min(max(found - _MARGIN / math.sqrt(len(values)), 0.0), _CLOSEST)
+
+
+def _left(values: Sequence[float], ends: Sequence[int]) -> list[list[float]]:
+    """Return the differences of points from the level of their piece, by piece."""
+    pieces = [values[a:b] for a, b in _pieces(ends)]
+    levels = [median(sorted(piece)) for piece in pieces]
+    return [[v - level for v in piece] for piece, level in zip(pieces, levels, strict=True)]
+
+
+def _criterion(values: Sequence[float], ends: Sequence[int], follows: float = 0.0) -> float:
     """Return n ln of the noise that is left, and what the cuts cost.
 
     A level takes up two points' worth of freedom, so that many short pieces cannot
-    make the noise vanish.
+    make the noise vanish. Of a point's noise that part does not count which ``follows``
+    from the point before.
     """
     n = len(values)
     free = n - 2 * len(ends)
@@ -178,7 +231,12 @@ def _criterion(values: Sequence[float], ends: Sequence[int]) -> float:
     pieces = [sorted(values[a:b]) for a, b in _pieces(ends)]
     levels = [median(piece) for piece in pieces]
     cuts = [abs(b - a) for a, b in pairwise(levels)]
-    noise = max(sum(map(_cost, pieces)) / free, min(cuts, default=0) / n / _FINEST)
+    total = sum(map(_cost, pieces))
+    if follows:
+        left = [v for piece in _left(values, ends) for v in piece]
+        total = abs(left[0]) * math.sqrt(1 - follows * follows)
+        total += sum([abs(after - follows * before) for before, after in pairwise(left)])
+    noise = max(total / free, min(cuts, default=0) / n / _FINEST)
     return n * math.log(noise) + _PRICE * math.log(n) * len(cuts) if noise else math.inf
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitml.names import plural
-from gitml.query.regress import comparable, largest_first, series_of, trend_of, typical
+from gitml.query.regress import comparable, differing, largest_first, series_of, trend_of, typical
 from gitml.query.steps import FEWEST
 from gitml.site import report, urls
 from gitml.site.facts import moment
@@ -61,7 +61,7 @@ def regressions(site: Site) -> Regressions:
     drawn = [(trend_by[key], found) for key, found in by_series.items()]
     more = [change for _, found in drawn[_CARDS:] for change in found]
     points = sum(len(each.points) for each in series)
-    unused = len(gathered.leading) - len(metrics)
+    unused = len(differing(gathered.runs) - metrics) if len(metrics) < len(gathered.leading) else 0
     return Regressions(
         frame=site.frames.frame(urls.REGRESSIONS, "Regressions", dated=False),
         looked_at=f"{plural(len(series), 'series', 'series')} of {plural(points, 'point')}",

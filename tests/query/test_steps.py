@@ -37,6 +37,33 @@ def test_noise_has_one_level(kind, points, rounds):
     assert sum(len(steps) > 1 for steps in found) <= rounds // 100
 
 
+def wandering(points, follows, rng):
+    """Return noise of which a part follows from the point before: AR(1) of variance 1."""
+    values = [rng.gauss(0, 1)]
+    while len(values) < points:
+        fresh = rng.gauss(0, math.sqrt(1 - follows * follows))
+        values.append(follows * values[-1] + fresh)
+    return values
+
+
+def test_noise_that_wanders_has_one_level():
+    """Without regard to that, 26% and 63% are cut; the bounds are twice what 500 series give."""
+    rng = random.Random(11)
+    for points, rounds, most in ((30, 100, 12), (100, 40, 2)):
+        found = [fit(wandering(points, 0.9, rng)) for _ in range(rounds)]
+        assert sum(len(steps) > 1 for steps in found) <= most
+
+
+def test_a_step_is_found_in_noise_that_wanders():
+    rng = random.Random(11)
+    for follows, size in ((0, 5), (0.5, 5), (0.9, 6)):
+        found = 0
+        for _ in range(30):
+            series = [v + size * (n >= 17) for n, v in enumerate(wandering(30, follows, rng))]
+            found += any(abs(step.start - 17) <= 2 for step in fit(series)[1:])
+        assert found >= 28
+
+
 # What airspeed velocity 0.6.6 (asv.step_detect.detect_steps) says of the same series too.
 NOISE = [0.3, -0.5, 0.1, 0.4, -0.2, -0.4, 0.5, 0.0, -0.1, 0.2, -0.3, 0.35, -0.15, 0.25, -0.45]
 SEEN = {

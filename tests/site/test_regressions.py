@@ -41,6 +41,22 @@ def world(empty_repo, git):
     return empty_repo, commits
 
 
+def test_metrics_that_are_not_looked_at_are_counted_where_there_is_something_to_see(
+    empty_repo, git, make_site
+):
+    commits = make_commits(empty_repo, git, 2)
+    once = {f"layer/{n:03}": [1] for n in range(90)}
+    make_runs(
+        empty_repo,
+        *facts_of(commits, auc=[0.9, 0.8]),
+        *facts_of(commits[:1], experiment="wide", **once),
+    )
+    assert "not looked at" not in make_site(empty_repo).text("regressions.html")
+    twice = {name: [1, 2] for name in [*once][:60]}
+    make_runs(empty_repo, *facts_of(commits, experiment="wider", **twice))
+    assert "; 11 more metrics not looked at" in make_site(empty_repo).text("regressions.html")
+
+
 def test_the_largest_first_with_what_leads_to_it(world, make_site):
     repo, commits = world
     text = make_site(repo).text("regressions.html")
