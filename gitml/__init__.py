@@ -6,6 +6,19 @@
         run.log_params({"lr": 0.001, "depth": 6})
         run.log_metric("loss", 0.3, step=1)
 
+Record: `start_run` gives an `ActiveRun`, whose ``log_…`` methods are functions here, too:
+``gitml.log_metric`` and the like write to the active run, and begin one if there is none.
+`active_run`, `end_run`.
+
+Find: `search_runs` (a `RunList`), `get_run` (a `Run`), `metric_history`.
+
+Models: `log_model`, `register_model`, `pull_model`.
+
+Failures are a `GitmlError`, which has a ``message``, a ``hint`` and an ``exit_code``; the kinds
+(``NotFoundError``, ``InputError`` …) are in ``gitml.errors``. Times are milliseconds since 1970
+(UTC), durations seconds, sizes bytes. ``repo`` names the repository that keeps the runs, by
+default that of ``GITML_REPO``, of ``git config gitml.repo``, or around the working directory.
+
 Everything here is loaded when it is first used, so importing gitml is cheap.
 """
 

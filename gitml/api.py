@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from gitml.errors import UsageError
 from gitml.model import Point, Run
+from gitml.names import plural
 from gitml.query.index import open_index
 from gitml.store import history
 from gitml.tracking import capture
@@ -56,6 +57,9 @@ __all__ = [
     "start_run",
 ]
 _Repo = str | os.PathLike[str] | None
+_FACTS = ("id", "name", "experiment", "status", "created", "ended", "duration", "author", "commit")
+_NAMED = 10
+"""Runs that a list's repr names."""
 
 
 class RunList(Sequence[Run]):
@@ -79,21 +83,29 @@ class RunList(Sequence[Run]):
 
     def __repr__(self) -> str:
         """Return the runs' names."""
-        return f"<RunList of {len(self)}: {', '.join(run.name for run in self._runs[:10])}>"
+        names = [run.name for run in self._runs[:_NAMED]] + ["…"] * (len(self) > _NAMED)
+        return f"<RunList of {plural(len(self), 'run')}{': ' * bool(names)}{', '.join(names)}>"
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """Return one flat mapping a run, with ``params.x``, ``metrics.x`` and ``tags.x``."""
+        """Return one flat mapping a run, with ``params.x``, ``metrics.x`` and ``tags.x``.
+
+        ``created`` and ``ended`` are milliseconds since 1970, ``duration`` is in seconds, and
+        a metric is its last value.
+        """
         return [_row(run) for run in self._runs]
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return a DataFrame with one row a run; raises `UsageError` without pandas."""
+        """Return a DataFrame with one row a run and the columns of `to_dicts`.
+
+        ``created`` and ``ended`` are times in UTC. Raises `UsageError` without pandas.
+        """
         try:
             import pandas as pd
         except ImportError:
             raise UsageError(
                 "to_pandas() needs pandas.", hint="pip install 'gitml[pandas]'"
             ) from None
-        frame = pd.DataFrame(self.to_dicts())
+        frame = pd.DataFrame(self.to_dicts(), columns=None if self else list(_FACTS))
         for column in ("created", "ended"):
             if column in frame:
                 frame[column] = pd.to_datetime(frame[column], unit="ms", utc=True)
@@ -123,16 +135,7 @@ def _shown(value: object) -> str:
 
 
 def _row(run: Run) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "id": run.id,
-        "name": run.name,
-        "experiment": run.experiment,
-        "status": run.status,
-        "created": run.created,
-        "ended": run.ended,
-        "author": run.author,
-        "commit": run.source.commit,
-    }
+    row = {key: run.source.commit if key == "commit" else getattr(run, key) for key in _FACTS}
     row |= {f"params.{k}": v for k, v in run.params.items()}
     row |= {f"metrics.{k}": m.last for k, m in run.metrics.items()}
     return row | {f"tags.{k}": v for k, v in run.tags.items()}
@@ -198,39 +201,39 @@ def end_run(status: str = "finished") -> Run | None:
 
 
 def log_param(key: str, value: Any) -> None:
-    """Log a hyper-parameter to the active run (one is started if there is none)."""
+    """Log a hyper-parameter to the active run, as `ActiveRun.log_params` does."""
     _current().log_param(key, value)
 
 
-def log_params(params: Mapping[str, Any]) -> None:
-    """Log hyper-parameters to the active run."""
+def log_params(params: Mapping[str, Any] | object) -> None:
+    """Log hyper-parameters to the active run, as `ActiveRun.log_params` does."""
     _current().log_params(params)
 
 
 def log_metric(key: str, value: float, step: int | None = None) -> None:
-    """Log a metric's value to the active run."""
+    """Log a metric's value to the active run, as `ActiveRun.log_metric` does."""
     _current().log_metric(key, value, step)
 
 
 def log_metrics(metrics: Mapping[str, float], step: int | None = None) -> None:
-    """Log several metrics' values to the active run."""
+    """Log several metrics' values to the active run, as `ActiveRun.log_metrics` does."""
     _current().log_metrics(metrics, step)
 
 
 def log_artifact(path: str | os.PathLike[str], dest: str | None = None) -> None:
-    """Log a file or folder to the active run."""
+    """Log a file or folder to the active run, as `ActiveRun.log_artifact` does."""
     _current().log_artifact(path, dest)
 
 
 def log_reference(
     uri: str, dest: str | None = None, *, sha256: str | None = None, size: int | None = None
 ) -> None:
-    """Log a file that lies elsewhere to the active run by its address; nothing is copied."""
+    """Log a file by its address to the active run, as `ActiveRun.log_reference` does."""
     _current().log_reference(uri, dest, sha256=sha256, size=size)
 
 
 def log_artifacts(folder: str | os.PathLike[str], dest: str | None = None) -> None:
-    """Log what is in a folder to the active run."""
+    """Log what is in a folder to the active run, as `ActiveRun.log_artifacts` does."""
     _current().log_artifacts(folder, dest)
 
 
@@ -250,42 +253,42 @@ def log_model(
 
 
 def log_text(text: str, dest: str) -> None:
-    """Log text as an artifact of the active run."""
+    """Log text as an artifact of the active run, as `ActiveRun.log_text` does."""
     _current().log_text(text, dest)
 
 
 def log_dict(value: Mapping[str, Any] | list[Any], dest: str) -> None:
-    """Log a mapping or list as an artifact of the active run."""
+    """Log a mapping or list to the active run, as `ActiveRun.log_dict` does."""
     _current().log_dict(value, dest)
 
 
 def log_figure(figure: Any, dest: str) -> None:
-    """Log a figure as an artifact of the active run."""
+    """Log a figure to the active run, as `ActiveRun.log_figure` does."""
     _current().log_figure(figure, dest)
 
 
 def log_image(image: Any, dest: str) -> None:
-    """Log an image as an artifact of the active run."""
+    """Log an image to the active run, as `ActiveRun.log_image` does."""
     _current().log_image(image, dest)
 
 
 def log_input(data: Any, *, name: str | None = None, context: str | None = None) -> None:
-    """Record an input of the active run."""
+    """Record an input of the active run, as `ActiveRun.log_input` does."""
     _current().log_input(data, name=name, context=context)
 
 
 def set_tag(key: str, value: object) -> None:
-    """Set a tag of the active run."""
+    """Set a tag of the active run; None removes it."""
     _current().set_tag(key, value)
 
 
 def set_tags(tags: Mapping[str, object]) -> None:
-    """Set tags of the active run."""
+    """Set tags of the active run, as text; None removes one."""
     _current().set_tags(tags)
 
 
 def note(text: str) -> None:
-    """Write the note of the active run."""
+    """Write the note of the active run, in place of the one it has."""
     _current().note(text)
 
 

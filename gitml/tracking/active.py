@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from gitml import names
-from gitml.errors import GitmlError, InputError, NotFoundError
+from gitml.errors import GitmlError, InputError
 from gitml.tracking import content
 from gitml.tracking.capture import now_ms, working_folder
 from gitml.tracking.identity import author
 from gitml.tracking.inputs import describe_frame, describe_input
+from gitml.tracking.placing import plan_artifact
 from gitml.tracking.references import is_address, parse_reference
 from gitml.tracking.sampling import Sampler
 from gitml.tracking.values import flat
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
     from gitml.model import Run
@@ -85,14 +86,17 @@ class ActiveRun:
         return f"<ActiveRun {self.name} ({self.id[:8]}) of {self.experiment}, {state}>"
 
     def log_param(self, key: str, value: Any) -> None:
-        """Log one hyper-parameter; another value for the same key raises `InputError`."""
+        """Log one hyper-parameter; see `log_params`."""
         self.log_params({key: value})
 
-    def log_params(self, params: Mapping[str, Any]) -> None:
-        """Log hyper-parameters; nested mappings are joined with ``.``.
+    def log_params(self, params: Mapping[str, Any] | object) -> None:
+        """Log hyper-parameters: a mapping, a dataclass, or what argparse has parsed.
 
-        Numbers, booleans, text, None and lists keep their type; other objects
-        are logged as text. All are logged or none.
+        Nested ones are joined with ``.``: ``model.depth``. Numbers, booleans, text, None
+        and lists keep their type, as do NumPy's scalars and arrays of up to 1,000 numbers;
+        other objects are logged as text of at most 65,536 characters. All are logged or
+        none: raises `InputError` for a key that has another value already, or a name or
+        value that cannot be kept.
         """
         self._recorder.log_params(flat(params))
 
@@ -101,16 +105,17 @@ class ActiveRun:
     ) -> None:
         """Log one value of a metric.
 
-        ``step`` defaults to one after the metric's last, from 0; ``time`` is in
-        milliseconds since 1970 and defaults to now. NaN and infinities are legal.
-        Raises `InputError` for what is not a number.
+        ``value`` is a number, or a tensor or an array of one; NaN and infinities are
+        legal. ``step`` defaults to one after the metric's last, from 0; ``time`` is in
+        milliseconds since 1970 and defaults to now. Raises `InputError` for what is not a
+        number, and `RefusedError` when the run has ended.
         """
         self._recorder.log_metric(key, value, step, time)
 
     def log_metrics(
         self, metrics: Mapping[str, float], step: int | None = None, *, time: int | None = None
     ) -> None:
-        """Log values of several metrics at one step, all or none."""
+        """Log values of several metrics at one step, all or none; see `log_metric`."""
         self._recorder.log_metrics(metrics, step, time)
 
     def log_artifact(self, path: PathLike, dest: str | None = None) -> None:
@@ -147,7 +152,10 @@ class ActiveRun:
         self._recorder.log_uri(found.uri, found.dest, size=found.size, sha256=found.sha256)
 
     def log_artifacts(self, folder: PathLike, dest: str | None = None) -> None:
-        """Log every file below a folder, below ``dest`` among the artifacts."""
+        """Log every file below a folder, below ``dest`` among the artifacts.
+
+        Without ``dest`` they are at the top. Raises what `log_artifact` raises.
+        """
         for file, where in plan_artifact(
             Path(folder), dest or ".", inside=self._root or working_folder()
         ):
@@ -192,15 +200,24 @@ class ActiveRun:
         self._made(dest, lambda path: path.write_text(text, encoding="utf-8"))
 
     def log_dict(self, value: Mapping[str, Any] | list[Any], dest: str) -> None:
-        """Log a mapping or list as the artifact ``dest``, YAML or JSON by its suffix."""
+        """Log a mapping or list as the artifact ``dest``: YAML for .yaml and .yml, else JSON."""
         self._made(dest, lambda path: content.write_mapping(value, path))
 
     def log_figure(self, figure: Any, dest: str) -> None:
-        """Log a Matplotlib or Plotly figure as the artifact ``dest``."""
+        """Log a figure as the artifact ``dest``; raises `InputError` for what is none.
+
+        Matplotlib's in the format of the suffix (.png, .svg, .pdf …), Plotly's as .html or
+        .json.
+        """
         self._made(dest, lambda path: content.write_figure(figure, path))
 
     def log_image(self, image: Any, dest: str) -> None:
-        """Log a PIL image or NumPy array as the artifact ``dest``."""
+        """Log a PIL image or an array as the artifact ``dest``, in the format of its suffix.
+
+        An array has the shape (height, width), or (height, width, 3 or 4) for RGB and
+        RGBA; its values are 0 to 255, floats 0 to 1. It needs ``gitml[images]``. Raises
+        `InputError` for what is no image.
+        """
         self._made(dest, lambda path: content.write_image(image, path))
 
     def _made(self, dest: str, write: Callable[[Path], object]) -> None:
@@ -214,7 +231,8 @@ class ActiveRun:
         """Record an input: a file, folder, glob or URL, or a DataFrame or array.
 
         Files are hashed and not copied; rows and columns of tables are counted.
-        ``context`` says what it is for: ``training``, ``validation`` …
+        ``context`` says what it is for: ``training``, ``validation`` … ``name`` defaults
+        to the file's. Raises `NotFoundError`, or `InputError` for another kind of data.
         """
         if isinstance(data, (str, os.PathLike)):
             dataset = describe_input(data, root=self._root, name=name, context=context)
@@ -231,15 +249,21 @@ class ActiveRun:
         self._recorder.set_tags({k: None if v is None else str(v) for k, v in tags.items()})
 
     def note(self, text: str) -> None:
-        """Write the run's note."""
+        """Write the run's note, in place of the one it has."""
         self._recorder.set_note(text)
 
     def checkpoint(self) -> None:
-        """Commit what was logged so far; it also happens by itself every half minute."""
+        """Commit what was logged so far; it also happens by itself every half minute.
+
+        Raises a `GitmlError` if it cannot be committed; everything logged stays safe.
+        """
         self._recorder.checkpoint()
 
     def start_sampling(self, interval: float = 10.0) -> None:
-        """Sample CPU, memory and GPU every ``interval`` seconds into ``system/…`` metrics."""
+        """Sample CPU, memory and GPU every ``interval`` seconds into ``system/…`` metrics.
+
+        It goes on until the run ends.
+        """
         self._sampler = Sampler(self._sample, interval)
         self._sampler.start()
 
@@ -247,7 +271,7 @@ class ActiveRun:
         self._recorder.log_metric(name, value)
 
     def end(self, status: str = "finished") -> Run | None:
-        """End the run with a status and return it as committed.
+        """End the run as ``finished``, ``failed`` or ``killed``, and return it as committed.
 
         Then it is pushed, if that was wished (a push that fails is warned of, and leaves
         the run safe), and models that were logged with a name are registered. Raises a
@@ -342,59 +366,3 @@ def status_of(error: BaseException | None) -> str:
     if error is None or (isinstance(error, SystemExit) and error.code in {None, 0}):
         return "finished"
     return "killed" if isinstance(error, KeyboardInterrupt) else "failed"
-
-
-def plan_artifact(path: Path, dest: str | None, *, inside: Path) -> Iterator[tuple[Path, str]]:
-    """Yield (file, path among the artifacts) for a file, or for each file of a folder.
-
-    A link must not lead out of ``inside`` (for a file) or out of the folder.
-    """
-    shown = names.visible(str(path))
-    target = names.check_path(dest if dest and dest != "." else path.absolute().name)
-    if not path.exists():
-        if path.is_symlink():
-            raise InputError(f"{shown} is a link to nowhere.")
-        near = names.did_you_mean(path.name, _siblings(path))
-        raise NotFoundError(f"There is no file {shown}", hint=near or "Check the path.")
-    if path.is_dir():
-        prefix = "" if dest == "." else f"{target}/"
-        yield from _walk(path, path.resolve(), prefix)
-        return
-    if not path.is_file():
-        raise InputError(f"{shown} is neither a file nor a folder.")
-    if path.is_symlink() and not path.resolve().is_relative_to(inside.resolve()):
-        raise InputError(
-            f"{shown} is a link that leads out of {names.visible(str(inside))}",
-            hint="Log the file that it points to, or a copy.",
-        )
-    yield path, target
-
-
-def _siblings(path: Path) -> list[str]:
-    try:
-        return [p.name for p in path.absolute().parent.iterdir()]
-    except OSError:
-        return []
-
-
-def _walk(folder: Path, top: Path, prefix: str) -> Iterator[tuple[Path, str]]:
-    try:
-        entries = sorted(folder.iterdir())
-    except OSError as error:
-        raise InputError(
-            f"{names.visible(str(folder))} cannot be read: {error.strerror}."
-        ) from None
-    for entry in entries:
-        if entry.name == ".git":
-            continue
-        if entry.is_symlink() and not entry.resolve().is_relative_to(top):
-            raise InputError(
-                f"{names.visible(str(entry))} is a link that leads out of the folder.",
-                hint="Log the file that it points to, or a copy.",
-            )
-        if entry.is_dir() and not entry.is_symlink():
-            yield from _walk(entry, top, f"{prefix}{entry.name}/")
-        elif entry.is_file():
-            yield entry, names.check_path(f"{prefix}{entry.name}")
-        elif not entry.is_dir():
-            raise InputError(f"{names.visible(str(entry))} is neither a file nor a folder.")

@@ -16,7 +16,6 @@ from gitml.codec import dump_json
 from gitml.errors import GitmlError, InputError, UsageError
 from gitml.names import check_path, visible
 from gitml.store.points import Collector
-from gitml.tracking.active import plan_artifact
 from gitml.tracking.files import (
     parse_assignment,
     read_history,
@@ -24,6 +23,7 @@ from gitml.tracking.files import (
     read_params,
 )
 from gitml.tracking.inputs import describe_input
+from gitml.tracking.placing import plan_artifact
 from gitml.tracking.references import Reference, is_address, parse_reference
 from gitml.tracking.request import split_artifact, split_input
 from gitml.tracking.values import check_text, same

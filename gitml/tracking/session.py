@@ -100,7 +100,7 @@ def start_run(  # noqa: PLR0913 - a run may be given all of these
     if current is not None and not nested:
         raise UsageError(
             f"The run {current.name} is active already.",
-            hint="End it, or start a nested run: start_run(nested=True).",
+            hint="gitml.end_run() ends it; start_run(nested=True) starts one within it.",
         )
     for text, what in ((experiment, "experiment"), (name, "run")):
         if text is not None:

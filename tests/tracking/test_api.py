@@ -511,7 +511,8 @@ class TestFinding:
         assert isinstance(found[0], gitml.Run)
         assert [r.name for r in found[1:]] == ["run-1", "run-2"]
         assert isinstance(found[1:], gitml.RunList)
-        assert repr(found) == "<RunList of 3: run-0, run-1, run-2>"
+        assert repr(found) == "<RunList of 3 runs: run-0, run-1, run-2>"
+        assert repr(found[:0]) == "<RunList of 0 runs>"
         row = found.to_dicts()[0]
         assert (row["name"], row["params.lr"], row["metrics.auc"]) == ("run-0", 0.1, 0.7)
         assert "<th>params.lr</th>" in found._repr_html_()
