@@ -326,7 +326,7 @@ def _from_click(error: click.ClickException) -> GitmlError:
         given = [name for p in context.command.get_params(context) for name in p.opts]
         long = [name[2:] for name in given if name.startswith("--")]
         return unknown("option", error.option_name, long, help_hint)
-    message = error.format_message()
+    message = error.format_message().replace("a valid integer range", "a whole number")
     message = message[:1].upper() + message[1:]
     return UsageError(message if message.endswith(".") else f"{message}.", hint=help_hint)
 

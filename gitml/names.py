@@ -307,15 +307,25 @@ def check_path(path: str, what: str = "artifact") -> str:
     return "/".join(parts)
 
 
+_BEGINNING = 3
+"""Characters from which on a word is taken for the beginning of another."""
+
+
 def nearest(word: str, among: Iterable[str], limit: int = 3) -> list[str]:
-    """Return up to ``limit`` of ``among`` that ``word`` may have been meant to be."""
+    """Return up to ``limit`` of ``among`` that ``word`` may have been meant to be.
+
+    Where none is like it, those that begin with it.
+    """
     import difflib  # two milliseconds that only a misspelt word is worth
 
     choices = list(dict.fromkeys(among))
     folded: dict[str, str] = {}
     for choice in choices:
         folded.setdefault(choice.casefold(), choice)
-    close = difflib.get_close_matches(word.casefold(), list(folded), n=limit, cutoff=0.6)
+    wanted = word.casefold()
+    close = difflib.get_close_matches(wanted, list(folded), n=limit, cutoff=0.6)
+    if not close and len(wanted) >= _BEGINNING:
+        close = [c for c in folded if c.startswith(wanted)][:limit]
     return [folded[c] for c in close]
 
 

@@ -316,6 +316,7 @@ def test_words_nearby():
     assert names.nearest("acuracy", ["accuracy", "loss"]) == ["accuracy"]
     assert names.nearest("LOSS", ["loss"]) == ["loss"]
     assert names.did_you_mean("zzz", ["accuracy"]) is None
+    assert names.nearest("brave", ["calm-otter-1", "brave-otter-12"]) == ["brave-otter-12"]
     assert "\x1b" not in (names.did_you_mean("a\x1bb", ["a\x1bbc"]) or "")
     assert names.plural(1, "run") == "1 run"
     assert names.plural(1000, "entry", "entries") == "1,000 entries"

@@ -65,6 +65,7 @@ class _Asked(NamedTuple):
     help="Sort by a metric, param or attribute, -KEY from the greatest down; again for ties.",
 )
 @click.option(
+    "-n",
     "--limit",
     metavar="N",
     type=click.IntRange(min=0),

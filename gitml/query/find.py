@@ -82,6 +82,7 @@ def _best(index: Index, text: str, experiment: str | None) -> Run:
     if text in keys.metrics or goal not in {"min", "max"}:
         name, goal = text, ""
     if name not in known(keys, METRICS):
+        _latest(index, None)  # which says so if there are no runs at all
         raise unknown(METRICS, name, keys)
     goal = goal or index.goal(name)
     sign = "-" if goal == "max" else ""

@@ -83,7 +83,7 @@ def unknown(kind: str, name: str, keys: Keys) -> InputError:
     else:
         some = [visible(full_name(kind, n)) for n in known(keys, kind)]
         more = " …" if len(some) > _SHOWN else ""
-        hint = f"There are: {', '.join(some[:_SHOWN])}{more}"
+        hint = f"There are: {', '.join(some[:_SHOWN])}{more}" if some else "No run has one yet."
     return InputError(f"no {SINGULAR[kind]} is called {visible(name)}", hint=hint)
 
 

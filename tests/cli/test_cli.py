@@ -193,7 +193,7 @@ def test_start_loads_nothing_heavy(args):
         (["show"], "Missing argument 'RUN'.", "gitml show --help shows the usage"),
         (
             ["ls", "--limit", "many"],
-            "Invalid value for '--limit': 'many' is not a valid integer range.",
+            "Invalid value for '-n' / '--limit': 'many' is not a whole number.",
             "gitml ls --help shows the usage",
         ),
         (

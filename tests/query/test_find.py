@@ -10,7 +10,7 @@ from gitml.errors import InputError, NotFoundError
 from gitml.query.index import open_index
 from gitml.store.git import open_repository
 from tests.bench.ledgers import make_ledger
-from tests.support import START, make_runs
+from tests.support import START, make_run, make_runs
 
 IDS = {
     name: digits.ljust(32, "0") for name, digits in [("a", "abcd1"), ("b", "abcd2"), ("c", "beef")]
@@ -154,11 +154,15 @@ def test_removed_twins_are_several_too(repo):
 def test_nothing_recorded_yet(empty_repo):
     repository = open_repository(empty_repo)
     with open_index(repository, now=0) as index:
-        with pytest.raises(NotFoundError, match=r"There are no runs yet\.") as caught:
-            index.find("latest")
-        assert "gitml log" in caught.value.hint
-        with pytest.raises(InputError, match="no metric is called auc"):
+        for name in ("latest", "best:auc"):
+            with pytest.raises(NotFoundError, match=r"There are no runs yet\.") as caught:
+                index.find(name)
+            assert "gitml log" in caught.value.hint
+    make_run(empty_repo, "bare")
+    with open_index(repository, now=0) as index:
+        with pytest.raises(InputError, match="no metric is called auc") as caught:
             index.find("best:auc")
+        assert caught.value.hint == "No run has one yet."
     repository.close()
 
 
