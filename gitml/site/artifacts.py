@@ -14,11 +14,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from gitml.errors import GitmlError
-from gitml.reproduce.artifacts import Contents
+from gitml.names import plural
+from gitml.reproduce.artifacts import Contents, is_here
 from gitml.site import redact, urls
+from gitml.site.cards import card_of
 from gitml.site.facts import is_markdown
 from gitml.site.parts import File
-from gitml.store.artifacts import INLINE_MOST, check_blob
+from gitml.store.artifacts import INLINE_MOST, check_blob, here
 from gitml.store.state import stored_paths
 from gitml.words import size
 
@@ -32,6 +34,10 @@ LISTED, PREVIEWS = 200, 48
 """Files of a run that are listed, and shown."""
 _LARGEST = 2 * 1024 * 1024
 """Bytes up to which a file is looked into."""
+_BEGINNING = 64 * 1024
+"""Bytes of a larger one that are."""
+_LONG = frozenset("csv tsv jsonl log txt".split())
+"""Endings of files whose beginning says something alone."""
 _LINES, _CHARACTERS = 200, 20_000
 _ROWS, _COLUMNS, _CELL = 20, 12, 80
 _PICTURES = (
@@ -82,7 +88,43 @@ def show(store: Repository, run: Run, key: str, tree: str, *, hide: bool) -> Sho
     for nth, each in enumerate(listed):
         data = contents.get(each.path)
         shown.files.append(_file(shown, each, data, key, nth, hide=hide))
+    for nth in [n for n, each in enumerate(listed) if _is_long(each)][: PREVIEWS - len(wanted)]:
+        shown.files[nth] = _begun(store, listed[nth], shown.files[nth], hide=hide)
     return shown
+
+
+def large_ones(store: Repository, run: Run) -> str:
+    """Return which of a run's large texts are here, as text: pages have their beginnings."""
+    large = (each for each in run.artifacts.values() if _is_long(each))
+    return " ".join(sorted(each.path for each in large if is_here(store, each)))
+
+
+def _is_long(artifact: Artifact) -> bool:
+    return artifact.store == "lfs" and artifact.path.rpartition(".")[2].lower() in _LONG
+
+
+def _begun(store: Repository, artifact: Artifact, plain: File, *, hide: bool) -> File:
+    """Return a large text with its beginning, where it is on this machine."""
+    if not is_here(store, artifact) or (place := here(store, artifact.sha256 or "")) is None:
+        return plain
+    try:
+        with place.open("rb") as reader:
+            lines, _, _ = reader.read(_BEGINNING).rpartition(b"\n")
+        text = lines.decode("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return plain
+    text = redact.text(text) if hide else text
+    ending = artifact.path.rpartition(".")[2].lower()
+    shown = _readable(Shown(), plain, text, ending, hide=hide)
+    what = plural(len(shown.rows), "row") if shown.rows else plural(_count(shown.body), "line")
+    columns = ", ".join(part for part in shown.cut.split(", ") if part.endswith(" columns"))
+    return replace(
+        shown, cut=", ".join(filter(None, [f"the first {what} of {plain.size}", columns]))
+    )
+
+
+def _count(text: str) -> int:
+    return len(text.splitlines())
 
 
 def _may_be_shown(artifact: Artifact) -> bool:
@@ -156,7 +198,7 @@ def _readable(shown: Shown, plain: File, text: str, ending: str, *, hide: bool) 
     if ending in {"csv", "tsv"}:
         return _table(plain, text, "\t" if ending == "tsv" else ",")
     if ending in {"md", "markdown"} and is_markdown(text):
-        return replace(plain, shown="markdown", body=text)
+        return replace(plain, shown="markdown", body=card_of(plain.path, text).text)
     return _text(plain, text)
 
 

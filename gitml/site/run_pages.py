@@ -63,8 +63,9 @@ def notes(site: Site) -> dict[str, object]:
 
 def key_of(site: Site, run: Run, *around: str) -> str:
     """Return the hash of all that the files of a run are made from, with what is around it."""
-    versions = site.gathered.registered.told(run.id)
-    return site.key(site.made(run), run.experiment, site.gathered.keys[run.id], versions, *around)
+    versions, large = site.gathered.registered.told(run.id), artifacts.large_ones(site.store, run)
+    short = site.gathered.keys[run.id]
+    return site.key(site.made(run), run.experiment, short, versions, large, *around)
 
 
 def _waiting(site: Site, folder: Folder, keys: dict[str, str], shared: Shared) -> list[Run]:

@@ -150,6 +150,9 @@
       const drawn = gitml.charts.layout(asked);
       drawn.margin = { l: 52, r: 20, t: figure.layout.title ? 44 : 16, b: 44 };
       drawn.colorway = ['--c1', '--c2', '--c3', '--c4', '--c5', '--c6'].map(gitml.css);
+      // Where a figure names no scale, Plotly's own would be the loudest thing on the page.
+      const scale = { colorscale: [[0, gitml.css('--sunk')], [1, gitml.css('--c1')]] };
+      drawn.template = { data: Object.fromEntries(['heatmap', 'contour', 'histogram2d', 'histogram2dcontour'].map(type => [type, [scale]])) };
       drawn.paper_bgcolor = drawn.plot_bgcolor = 'rgba(0,0,0,0)';
       gitml.charts.plot(place, figure.data, drawn);
     }

@@ -21,7 +21,9 @@ FILES = {
     "evil.svg": b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"></svg>',
     "page.html": b"<script>alert(1)</script>",
     "not-a-picture.png": b"<script>alert(1)</script>",
-    "notes.md": b"# All **good**\n\nAsk ada@example.com, see /home/ada/x. <i onclick=alert(1)>",
+    "large.csv": b"id,who\n" + b"7,ada@example.com\n" * 70_000,
+    "notes.md": b"---\nkind: report\n---\n# All **good**\n\n"
+    b"Ask ada@example.com, see /home/ada/x. <i onclick=alert(1)>",
     "report.txt": b"line <one>\n" * 300,
     "table.csv": b"feature,weight\n" + b"".join(b"f%d,%d\n" % (n, n) for n in range(30)),
     "config.json": b'{"a":1}',
@@ -73,6 +75,14 @@ def test_files_are_shown_by_what_they_are(repo, make_site, invoke, run, sealed):
     assert drawn == {"data": FIGURE["data"], "layout": {"title": {"text": "T"}}}
     assert all(name in page for name in FILES)
     assert make_site(repo).done.written == ()
+    assert "the first 20 rows of 1.26 MB" in page
+    assert "<td>…@…</td>" in page
+    for content in (repo / ".git").rglob(run.artifacts["large.csv"].sha256):
+        content.unlink()
+    invoke("note", "latest", "a build that looks again", cwd=repo)
+    page = make_site(repo).text(f"runs/{run.id[:12]}.html")
+    assert "the first 20 rows" not in page
+    assert "<code>large.csv</code>" in page
 
 
 def test_copies_go_with_their_run(repo, make_site, invoke, run):
