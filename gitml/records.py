@@ -312,11 +312,16 @@ def _run(documents: Mapping[str, dict[str, Json]]) -> Run:
     )
 
 
+_SCALARS = frozenset({str, int, bool, type(None)})
+
+
 def _finite(value: Json) -> Json:
     """JSON has no NaN: null, as on the site."""
+    if type(value) in _SCALARS:
+        return value
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    if isinstance(value, Mapping):
+    if isinstance(value, (dict, Mapping)):  # asking whether it is a dict is faster
         return {k: _finite(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [_finite(v) for v in value]

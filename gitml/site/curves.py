@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gitml.store.objects import Object
 
 _TREE_LIMIT = 1024 * 1024
+_COLUMNS = ["metric", "step", "time", "value"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +70,7 @@ def read_curves(
                 yield _curves(store, run, found, most)
             except GitmlError as error:
                 yield Curves(problem=error.message)
-            except (ValueError, OverflowError):
+            except (ValueError, OverflowError, IndexError):
                 yield Curves(problem="The points of this run cannot be read.")
 
 
@@ -125,6 +126,10 @@ def _quickly(run: Run, segments: Sequence[bytes], most: int) -> Curves | None:
     """
     if any("," in name or '"' in name or "\n" in name for name in run.metrics):
         return None
+    if len(segments) == 1 and all(metric.count <= most for metric in run.metrics.values()):
+        whole = _whole(run, segments[0].decode("utf-8"), most)
+        if whole is not None:
+            return whole
     parts: dict[str, list[list[str]]] = {}
     latest = ""
     for data in segments:
@@ -144,6 +149,39 @@ def _quickly(run: Run, segments: Sequence[bytes], most: int) -> Curves | None:
             keeper.take(rows)
         series[name] = keeper.series()
     return Curves(series=series)
+
+
+def _whole(run: Run, text: str, most: int) -> Curves | None:
+    """Return the curves of a segment of which every point is kept, as of most runs; else None."""
+    cells = text.replace("\n", ",").split(",")  # metric, step, time, value, metric, …
+    names = cells[4::4]
+    if cells[:4] != _COLUMNS or cells[-1] or len(cells) % 4 != 1 or text.count("\n") != len(names):
+        return None
+    times: list[str] = []
+    moments: tuple[tuple[int, ...], tuple[float, ...]] = (), ()
+    series: dict[str, Series] = {}
+    at = 0
+    while at < len(names) - 1:
+        name = names[at]
+        if name in series or name not in run.metrics:
+            return None
+        end = at + max(run.metrics[name].count, 1)
+        if end >= len(names) or names[at:end].count(name) != end - at:
+            end = at + 1
+        while names[end] == name:
+            end += 1
+        if end - at > most:
+            return None
+        first, last = 4 + 4 * at, 4 + 4 * end
+        told = cells[first + 1 : last : 4] + cells[first + 2 : last : 4]
+        if told != times:  # what is logged together has the same steps and times
+            times = told
+            seconds = [(int(time) - run.created) / 1000 for time in told[end - at :]]
+            moments = tuple(map(int, told[: end - at])), tuple(seconds)
+        values = tuple(map(float, cells[first + 3 : last : 4]))
+        series[name] = Series(count=end - at, steps=moments[0], seconds=moments[1], values=values)
+        at = end
+    return Curves(series=dict(sorted(series.items())))
 
 
 def _end(lines: Sequence[str], start: int, prefix: str, count: int) -> int:

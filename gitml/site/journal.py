@@ -11,6 +11,7 @@ from gitml.errors import BeatenError, StorageError
 from gitml.names import visible
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 try:
@@ -80,16 +81,17 @@ class Journal:
         except FileNotFoundError:
             return False
 
-    def add(self, address: str) -> None:
-        """Note that a file is about to be put in its place; raise `StorageError`."""
+    def add(self, addresses: Iterable[str]) -> None:
+        """Note which files are about to be put in their places; raise `StorageError`."""
+        lines = "".join(f"{address}\n" for address in addresses)
         try:
-            os.write(self._lock, f"{address}\n".encode("utf-8", "backslashreplace"))
+            os.write(self._lock, lines.encode("utf-8", "backslashreplace"))
         except OSError as error:
             raise self._failure(error) from None
 
-    def part(self, number: int) -> Path:
+    def part(self, number: int) -> str:
         """Return where a file is written before it is put in its place."""
-        return self._folder / f"{number}.part"
+        return f"{self._folder}{os.sep}{number}.part"
 
     def end(self) -> None:
         """Remove it all: the manifest tells everything now."""

@@ -59,11 +59,11 @@ def run_report(
 ) -> RunReport:
     """Return the context of a run's page."""
     key, host = gathered.keys[run.id], gathered.hosts.get(run.source.remote or "")
-    kin = around.relatives
+    kin, leading = around.relatives, leading_metrics([run])
     frame = frames.frame(urls.run_page(key), run.name, dated=False)
     charts = [
         _chart(run, name, curves.series.get(name))
-        for name in sorted(leading_metrics([run]), key=lambda n: n.startswith(SYSTEM))
+        for name in sorted(leading, key=lambda n: n.startswith(SYSTEM))
     ]
     drawn = [chart for chart in charts if chart.count > 1]
     source = run.source
@@ -90,7 +90,7 @@ def run_report(
         previous=None if kin.previous is None else _relative(run, kin.previous, gathered),
         children=tuple(_relative(run, each, gathered) for each in kin.children[:_CHILDREN]),
         more=max(0, len(kin.children) - _CHILDREN),
-        facts=_facts(run),
+        facts=_facts(run, leading),
         groups=_groups(drawn),
         values=tuple(chart for chart in charts if chart.count == 1),
         problem=curves.problem,
@@ -151,9 +151,9 @@ def table_of(experiment: str) -> str:
     return "q=" + quote(f"experiment = '{text}'", safe="")
 
 
-def _facts(run: Run) -> tuple[Fact, ...]:
+def _facts(run: Run, leading: Sequence[str]) -> tuple[Fact, ...]:
     found = []
-    for name in leading_metrics([run])[:_FACTS]:
+    for name in leading[:_FACTS]:
         metric, goal = run.metrics[name], goal_of(run, name)
         note = ""
         if metric.count > 1:
@@ -168,19 +168,19 @@ def _facts(run: Run) -> tuple[Fact, ...]:
 def _chart(run: Run, name: str, series: Series | None) -> MetricChart:
     metric = run.metrics[name]
     curve = None
-    said = f"{name}: {number(metric.last)} at step {metric.step}."
+    last, low, high = number(metric.last), number(metric.min), number(metric.max)
+    said = f"{name}: {last} at step {metric.step}."
     if series is not None and metric.count > 1:
         curve = curve_of(series.steps, series.values)
         said = (
             f"{name} over {plural(metric.count, 'point')} up to step {metric.step}: from "
-            f"{number(series.values[0])} to {number(metric.last)}, lowest {number(metric.min)}, "
-            f"highest {number(metric.max)}."
+            f"{number(series.values[0])} to {last}, lowest {low}, highest {high}."
         )
     return MetricChart(
         name=name,
-        last=number(metric.last),
-        low=number(metric.min),
-        high=number(metric.max),
+        last=last,
+        low=low,
+        high=high,
         step=f"{metric.step:,}",
         count=metric.count,
         goal=metric.goal or ("min" if default_goal(name) == "min" else ""),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from gitml.data import json_text
@@ -80,5 +81,10 @@ def _around(run: Run, gathered: Gathered, around: Around) -> dict[str, Json]:
 def _numbers(values: Sequence[float]) -> str:
     """Return numbers for JSON with six significant digits; what is not finite is null."""
     if all(map(math.isfinite, values)):
-        return ",".join(["%.6g" % v for v in values])  # noqa: UP031 - twice as fast as format
-    return ",".join(["%.6g" % v if math.isfinite(v) else "null" for v in values])  # noqa: UP031
+        return _pattern(len(values)) % tuple(values)  # all at once: twice as fast as one by one
+    return ",".join([f"{v:.6g}" if math.isfinite(v) else "null" for v in values])
+
+
+@lru_cache(16)
+def _pattern(count: int) -> str:
+    return ",".join(["%.6g"] * count)

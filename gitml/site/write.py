@@ -33,8 +33,10 @@ if TYPE_CHECKING:
 
 _WRITERS = 2
 """Threads: making a file is a wait for the system, while the next page can be rendered."""
-_AHEAD = 64
-"""Files that may wait to be written."""
+_AT_ONCE, _MUCH = 16, 1_000_000
+"""Files that a thread is given at once, and bytes that are enough for it."""
+_AHEAD = 4
+"""How many times as much may wait to be written."""
 _ADDRESS = re.compile(r"(?!.*(?:^|/)\.\.?(?:/|$))[^\x00-\x1f\\/:]+(?:/[^\x00-\x1f\\/:]+)*")
 """What a manifest may list: a path that stays in the folder."""
 
@@ -71,7 +73,8 @@ class Folder:
         self._planned: frozenset[str] = frozenset()
         self._written: list[str] = []
         self._bytes = 0
-        self._folders: set[Path] = set()
+        self._batch: list[tuple[str, bytes]] = []
+        self._folders: set[str] = set()
         self._parts = count()
         self._writers = ThreadPoolExecutor(_WRITERS)
         self._waiting: deque[Future[None]] = deque()
@@ -177,19 +180,25 @@ class Folder:
             return
         if address not in self._planned:
             self._refuse_others(address)
-        target = self._path / address
         self._new[address] = key, len(data)
         if address in self._old and self._size(address) == len(data):
             with suppress(OSError):
-                if target.read_bytes() == data:
+                if (self._path / address).read_bytes() == data:
                     return
         self._written.append(address)
         self._bytes += len(data)
         if not self._check:
-            self._journal.add(address)
-            self._waiting.append(self._writers.submit(self._replace, target, data))
-            if len(self._waiting) > _AHEAD:
-                self._waiting.popleft().result()
+            self._batch.append((address, data))
+            if len(self._batch) == _AT_ONCE or sum(len(b) for _, b in self._batch) > _MUCH:
+                self._send()
+
+    def _send(self) -> None:
+        """Note what is to be put in its place next, and have that written."""
+        batch, self._batch = self._batch, []
+        self._journal.add([address for address, _ in batch])
+        self._waiting.append(self._writers.submit(self._replace, batch))
+        if len(self._waiting) > _AHEAD:
+            self._waiting.popleft().result()
 
     def close(self) -> None:
         """Let go of it; what is being written ends, what waits to be written is given up."""
@@ -197,25 +206,33 @@ class Folder:
         self._journal.close()
 
     def _settle(self) -> None:
-        """Wait for what is being written; raise what went wrong."""
+        """Wait for what is to be written; raise what went wrong."""
+        if self._batch:
+            self._send()
         while self._waiting:
             self._waiting.popleft().result()
 
-    def _replace(self, target: Path, data: bytes) -> None:
-        part = self._journal.part(next(self._parts))
-        try:
-            if target.parent not in self._folders:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                self._folders.add(target.parent)
-            part.write_bytes(data)
-            part.replace(target)
-        except OSError as error:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
-            raise StorageError(
-                f"{visible(str(target))} cannot be written: {error.strerror}.",
-                hint="check the free space and who owns the folder",
-            ) from None
+    def _replace(self, batch: Iterable[tuple[str, bytes]]) -> None:
+        """Put files in their places; with paths as texts, because there may be 20,000."""
+        for address, data in batch:
+            part, target = self._journal.part(next(self._parts)), self._base + address
+            try:
+                self._make_folder(address.rpartition("/")[0])
+                with open(part, "wb") as file:  # noqa: PTH123
+                    file.write(data)
+                os.replace(part, target)  # noqa: PTH105
+            except OSError as error:
+                with suppress(OSError):
+                    os.unlink(part)  # noqa: PTH108
+                raise StorageError(
+                    f"{visible(target)} cannot be written: {error.strerror}.",
+                    hint="check the free space and who owns the folder",
+                ) from None
+
+    def _make_folder(self, folder: str) -> None:
+        if folder not in self._folders:
+            (self._path / folder).mkdir(parents=True, exist_ok=True)
+            self._folders.add(folder)
 
     def finish(self, state: str, notes: Mapping[str, Json]) -> Written:
         """Remove what is no longer shown, write the manifest and say what became of it all."""
@@ -261,7 +278,7 @@ class Folder:
         with suppress(OSError):
             if target.read_bytes() == data:
                 return
-        self._replace(target, data)
+        self._replace([(MANIFEST, data)])
 
 
 def _identity(file: Path) -> tuple[int, int, int] | None:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import os
 import re
 import xml.etree.ElementTree as ET
 
@@ -132,16 +133,16 @@ def test_the_same_bytes_wherever_and_whenever(repo, tmp_path, git, gitml_cli, fi
 def test_an_interrupted_build_is_taken_up(repo, make_site, files_of, monkeypatch, tmp_path):
     churn(repo, "keen-fjord-8", "calm-otter-3")
     whole = files_of(make_site(repo, "whole").path)
-    replace = type(tmp_path).replace
+    replace = os.replace
     done = []
 
-    def full(self, target):
+    def full(part, target):
         done.append(target)
         if len(done) > 6:
             raise OSError(28, "No space left on device")
-        return replace(self, target)
+        return replace(part, target)
 
-    monkeypatch.setattr(type(tmp_path), "replace", full)
+    monkeypatch.setattr(os, "replace", full)
     with pytest.raises(StorageError, match="No space left"):
         make_site(repo)
     monkeypatch.undo()

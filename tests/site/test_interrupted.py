@@ -20,25 +20,20 @@ CURVE = [0.5, 0.7, 0.65, 0.8]
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(250)) * 40
 # Kills itself at the nth time that a file is put in its place: half-written, or just before.
 KILLED = """
-import itertools, os, pathlib, signal, sys
+import itertools, os, signal, sys
 from gitml.cli import main
 
 at, how = int(sys.argv.pop(1)), sys.argv.pop(1)
-write, replace = pathlib.Path.write_bytes, pathlib.Path.replace
-parts, files = itertools.count(1), itertools.count(1)
+replace, files = os.replace, itertools.count(1)
 
-def writing(self, data):
-    if self.suffix == ".part" and next(parts) == at and how == "half":
-        write(self, data[: len(data) // 2])
+def replacing(part, target):
+    if str(part).endswith(".part") and next(files) == at:
+        if how == "half":
+            os.truncate(part, os.stat(part).st_size // 2)
         os.kill(os.getpid(), signal.SIGKILL)
-    return write(self, data)
+    return replace(part, target)
 
-def replacing(self, target):
-    if self.suffix == ".part" and next(files) == at and how == "whole":
-        os.kill(os.getpid(), signal.SIGKILL)
-    return replace(self, target)
-
-pathlib.Path.write_bytes, pathlib.Path.replace = writing, replacing
+os.replace = replacing
 sys.exit(main())
 """
 
