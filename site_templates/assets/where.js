@@ -100,7 +100,8 @@ gitml.where = (function () {
   function unknown(kind, name, runs) {
     const known = k => k === 'attributes' ? [...ATTRIBUTES] : runs.names[k], kinds = ['attributes', 'metrics', 'params', 'tags'].sort((a, b) => (b === kind) - (a === kind));
     let close = kinds.filter(k => known(k).includes(name)).map(k => full(k, name));
-    if (!close.length) close = kinds.flatMap(k => known(k).filter(n => distance(n.toLowerCase(), name.toLowerCase()) <= Math.max(1, n.length * 0.35)).map(n => full(k, n)));
+    const asked = name.toLowerCase(), near = n => n.split(/[^a-z0-9]+/).includes(asked) || distance(n, asked) <= Math.max(1, n.length * 0.35);
+    if (!close.length) close = kinds.flatMap(k => known(k).filter(n => near(n.toLowerCase())).map(n => full(k, n)));
     if (!close.length && kind !== 'attributes') close = known(kind).slice(0, 8).map(n => full(kind, n));
     return refuse(`No ${SINGULAR[kind]} is called ${name}.` + (close.length ? ` Did you mean ${close.slice(0, 8).join(' or ')}?` : ` ${EXAMPLE}`), { unknown: SINGULAR[kind] });
   }
