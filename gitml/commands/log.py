@@ -113,6 +113,8 @@ def log(  # noqa: PLR0913 - options that all may be given
         found.close()
     if not as_json:
         _answer(session, run, found, before, since, quiet=quiet)
+        if not quiet:
+            draw_next(session.screen, run, request, place)
     pushed = share(session, place, run, wish, tell=not (quiet or as_json))
     if as_json:
         from gitml.registry.standing import run_documents
@@ -207,4 +209,3 @@ def _answer(
     verb, to = ("Logged ", f" to {run.experiment}") if before is None else ("Added to ", "")
     took = duration(round(time.perf_counter() - since, 2))
     screen.line(verb, Cell(run.name, "act"), f"{to} in {took}.  id {run.id[:8]}")
-    draw_next(screen, run)

@@ -323,10 +323,23 @@ def _code(source: Source) -> str:
     return shown
 
 
-def draw_next(screen: Screen, run: Run) -> None:
+def _changed_nothing_else(run: Run, request: Request, place: Place) -> bool:
+    """Say whether the code is dirty by nothing but what the run was logged from."""
+    if place.root is None or not run.source.dirty:
+        return False
+    top = place.root.resolve()
+    own = {(place.cwd / path).resolve() for path in request.files}
+    changed = [top / name for name in run.source.changed]
+    return all(not own.isdisjoint((path, *path.parents)) for path in changed)
+
+
+def draw_next(screen: Screen, run: Run, request: Request, place: Place) -> None:
     """Draw what one may do next, on a terminal."""
     if not screen.terminal:
         return
+    if _changed_nothing_else(run, request, place):
+        text = "  Only files of the run itself changed; in .gitignore they would not count as code."
+        screen.line(*_dim(text))
     from gitml.query.compare import goal_of
 
     listing = f"gitml ls -e {shlex.quote(run.experiment)}"

@@ -104,6 +104,9 @@ def run(  # noqa: PLR0913 - options that all may be given
         ended = _end(session, recorder, before, place, late, usual, child, lines)
     if ended is not None and not quiet:
         _draw(session, ended, lines, code, resumed=before is not None)
+        draw_next(
+            _screen(session), ended, request if usual is None else usual.added(request), place
+        )
     if ended is not None:
         share(session, place, ended, wish)
     return code
@@ -198,6 +201,12 @@ class _Usual:
             status = path.stat()
             found[path] = (status.st_mtime_ns, status.st_size)
         return found
+
+    def added(self, request: Request) -> Request:
+        """Return the request with all of them that there are."""
+        from gitml.tracking.request import with_usual
+
+        return with_usual(request, self._all())
 
     def written(self) -> UsualFiles:
         """Return what was written since; params beside results that were, written or not."""
@@ -341,4 +350,3 @@ def _draw(session: Session, run: Run, lines: Sequence[Line], code: int, *, resum
     took = f" after {duration(run.duration)}" if run.duration is not None else ""
     name = Cell(run.name, "act")
     screen.line("Recorded ", name, f" in {run.experiment}: {how}{took}.  id {run.id[:8]}")
-    draw_next(screen, run)

@@ -55,6 +55,12 @@ class Request:
         """Whether it names anything at all."""
         return self.has_values or any((self.artifacts, self.inputs, self.tags, self.note))
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files and folders that it takes params, metrics and artifacts from."""
+        kept = (Path(split_artifact(text)[0]) for text in self.artifacts)
+        return (*self.params_files, *self.metrics_files, *self.histories, *kept)
+
 
 def with_usual(request: Request, usual: UsualFiles) -> Request:
     """Return the request with files of conventional names added."""

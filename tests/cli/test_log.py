@@ -154,9 +154,13 @@ def test_the_answer_says_what_was_taken(trained, invoke):
 def test_a_terminal_sees_what_to_do_next(trained):
     code, shown = on_terminal("log", "-e", "my churn", "--name", "one two", cwd=trained)
     assert code == 0
-    last = without_color(shown).splitlines()[-1]
+    *_, told, last = without_color(shown).splitlines()
     assert last == "  gitml show 'one two'      gitml ls -e 'my churn' --sort -auc"
     assert "\x1b[" in shown
+    own = "  Only files of the run itself changed; in .gitignore they would not count as code."
+    assert told == own
+    (trained / "train.py").write_text("print()\n")
+    assert own not in without_color(on_terminal("log", cwd=trained)[1]).splitlines()
 
 
 def test_quiet_prints_the_id_alone(trained, invoke):
