@@ -25,6 +25,12 @@ def plain_width(text: str) -> int:
     return width
 
 
+def first_line(text: str) -> str:
+    """Return the first line of ``text``, with ``…`` behind it where there are more."""
+    line, _, more = text.strip().partition("\n")
+    return f"{line.rstrip()} …" if more else line
+
+
 def cut(text: str, width: int, cells: Callable[[str], int] = plain_width) -> str:
     """Return ``text``, cut to ``width`` cells with ``…`` at its end."""
     if cells(text) <= width:

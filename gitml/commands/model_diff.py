@@ -138,6 +138,8 @@ def _files(screen: Screen, before: ModelVersion, after: ModelVersion) -> list[st
             lines.append(f"{path}  added, {shown(now.size)}")
         elif now is None and was is not None:
             lines.append(f"{path}  removed, {shown(was.size)}")
+        elif was is not None and now is not None and was.size == now.size:
+            lines.append(f"{path}  {shown(now.size)}, other content")
         elif was is not None and now is not None:
             lines.append(f"{path}  {shown(was.size)} → {shown(now.size)}")
     return lines or ["same"]

@@ -76,7 +76,7 @@ def contents_of(
     version, doubt = find_version(store, reference, remote)
     if doubt is not None:
         session.say(
-            f"{doubt} {visible(reference, 80)} is {version.name} as last seen here.",
+            f"{visible(reference, 80)} is {version.name} as last seen here: {doubt}",
             hint="--expect-digest makes sure that it is the one that is meant",
         )
     facts = load_version(store, version)

@@ -41,6 +41,7 @@ def model_show(session: Session, *, ref: str, everything: bool, as_json: bool) -
 
     A version is churn@v1.2.0, churn@3, churn@latest or churn#production.
     """
+    from gitml.commands.models import say_if_tags_alone
     from gitml.registry.references import resolve
     from gitml.registry.state import read_registry
 
@@ -48,9 +49,12 @@ def model_show(session: Session, *, ref: str, everything: bool, as_json: bool) -
     registry = read_registry(store)
     if "@" in ref or "#" in ref:
         model, version = resolve(registry, ref)
+        say_if_tags_alone(session, [model])
         _version(session, store, model, version, as_json=as_json)
     else:
-        _model(session, store, registry.find(ref), everything=everything, as_json=as_json)
+        model = registry.find(ref)
+        say_if_tags_alone(session, [model])
+        _model(session, store, model, everything=everything, as_json=as_json)
 
 
 def _model(
@@ -129,7 +133,7 @@ def _head(screen: Screen, model: Model) -> None:
 
 
 def _stages(session: Session, model: Model) -> None:
-    from gitml.output import Cell, Column
+    from gitml.output import Cell, Column, first_line
     from gitml.output.models import short, stage_order
 
     screen = session.screen
@@ -150,7 +154,7 @@ def _stages(session: Session, model: Model) -> None:
                 (mark if screen.terminal else "") + short(held.version),
                 screen.moment(held.at, session.now),
                 _person(screen, held.by),
-                (held.event.reason or screen.absent).split("\n", 1)[0],
+                first_line(held.event.reason or screen.absent),
             ]
         )
     screen.line()
@@ -269,7 +273,7 @@ def _facts_of(session: Session, model: Model, version: Version, whole: ModelVers
     note = whole.note if version.note is None else version.note
     for nth, line in enumerate((note or "").splitlines()):
         screen.fact("" if nth else "note", line or " ")
-    screen.fact("digest", whole.digest)
+    screen.fact("digest", whole.digest, whole=True)
     if whole.files:
         count = plural(len(whole.files), "file")
         amount = size(whole.size) if screen.terminal else str(whole.size)

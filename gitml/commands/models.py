@@ -10,7 +10,7 @@ from gitml.commands.options import command, json_option
 from gitml.names import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from gitml.commands.options import Session
     from gitml.output import Piece, Screen
@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from gitml.store.git import Repository
 
 HOW_TO_BEGIN = "gitml register NAME --run RUN makes one"
+
+
+def say_there_are_none(session: Session) -> None:
+    """Say on stderr that there are no models, and how they come."""
+    remotes = session.store().subsections("remote")
+    others = "gitml pull brings those of others; " if remotes else ""
+    session.say("There are no models here yet.", hint=others + HOW_TO_BEGIN)
 
 
 @command(examples=["gitml models", "gitml models --json"], exits=[5, 6, 8])
@@ -45,7 +52,7 @@ def models(session: Session, *, deleted: bool, as_json: bool) -> None:
     if listed:
         _draw(session, listed, known_stages(session.store()))
     else:
-        session.say("There are no models here yet.", hint=HOW_TO_BEGIN)
+        say_there_are_none(session)
     say_what_is_wrong(session, registry)
 
 
@@ -79,7 +86,7 @@ def _draw(session: Session, listed: Sequence[Model], order: Sequence[str]) -> No
 
 
 def _facts(screen: Screen, model: Model, order: Sequence[str], now: int) -> list[Piece]:
-    from gitml.output import Cell
+    from gitml.output import Cell, first_line
     from gitml.output.models import short, stage_order
     from gitml.registry.references import latest
 
@@ -95,7 +102,7 @@ def _facts(screen: Screen, model: Model, order: Sequence[str], now: int) -> list
         str(sum(not version.deleted for version in model.versions)),
         screen.moment(updated, now) if updated else screen.absent,
         Cell(told or absent, "good"),
-        (model.description or absent).split("\n", 1)[0],
+        first_line(model.description or absent),
     ]
 
 
@@ -109,7 +116,19 @@ def known_stages(store: Repository) -> tuple[str, ...]:
     return read_settings(top).stage_order
 
 
+def say_if_tags_alone(session: Session, listed: Iterable[Model]) -> None:
+    """Say on stderr that of gitml's models the tags alone are here, as in a plain clone."""
+    alone = [model for model in listed if model.tip is None and not model.foreign]
+    if any(version.published for model in alone for version in model.versions):
+        session.say(
+            "This clone has the tags of models and not their journals, which say "
+            "what is deprecated, renamed or noted.",
+            hint="gitml pull brings them",
+        )
+
+
 def say_what_is_wrong(session: Session, registry: Registry) -> None:
-    """Say on stderr which journals cannot be read."""
+    """Say on stderr which journals cannot be read, and which are not here."""
+    say_if_tags_alone(session, registry.models.values())
     for reason in registry.damaged.values():
         session.say(reason, hint="gitml audit says what is wrong")

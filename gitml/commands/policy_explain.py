@@ -9,7 +9,7 @@ import click
 from gitml.commands.completing import complete_models, complete_stages
 from gitml.commands.options import command, json_option
 from gitml.commands.writing import context_of, sign_options
-from gitml.errors import NotFoundError
+from gitml.errors import NotFoundError, UsageError
 from gitml.names import visible
 
 if TYPE_CHECKING:
@@ -42,12 +42,16 @@ class _Asked(NamedTuple):
     examples=[
         "gitml policy explain churn production",
         "gitml policy explain churn production v1.2.0 --json",
+        "gitml policy explain churn@v1.2.0 --stage production",
     ],
     exits=[3, 5, 6, 8],
 )
 @click.argument("model", metavar="MODEL", shell_complete=complete_models)
-@click.argument("stage", metavar="STAGE", shell_complete=complete_stages)
+@click.argument("stage", metavar="STAGE", required=False, shell_complete=complete_stages)
 @click.argument("version", metavar="[VERSION]", required=False)
+@click.option(
+    "--stage", "named", metavar="STAGE", shell_complete=complete_stages, help="The same as STAGE."
+)
 @click.option("--at", metavar="REV", help="The policy of this commit, not the protected branch's.")
 @sign_options
 @json_option
@@ -55,17 +59,27 @@ def policy_explain(
     session: Session,
     *,
     model: str,
-    stage: str,
+    stage: str | None,
     version: str | None,
+    named: str | None,
     at: str | None,
     sign: bool | None,
     as_json: bool,
 ) -> None:
     """Show which gates a stage has, and what they say of a version.
 
-    VERSION is v1.2.0, a number, or latest; the gates say what gitml promote would go
-    by now, without --review. Nothing is changed.
+    VERSION is v1.2.0, a number, or latest, or it is named with the model: churn@v1.2.0,
+    churn#staging. The gates say what gitml promote would go by now, without --review.
+    Nothing is changed.
     """
+    if named is not None:
+        if version is not None:
+            raise UsageError(f"{visible(version, 80)!r} is one word too many.")
+        stage, version = named, stage
+    if stage is None:
+        raise UsageError("Name the stage.", hint="gitml policy explain MODEL STAGE [VERSION]")
+    if {"@", "#"} & {*model}:
+        model, version = _both(session, model, version)
     context = context_of(session, session.store(), sign=sign)
     asked = _asked(session, context, model, stage, at, exists=version is not None)
     judged = found = None
@@ -80,6 +94,19 @@ def policy_explain(
         _foot(session, asked)
     elif found is not None:
         _verdicts(session, asked, judged, found)
+
+
+def _both(session: Session, reference: str, version: str | None) -> tuple[str, str]:
+    """Return the model and the version that one word names."""
+    from gitml.registry.references import resolve
+    from gitml.registry.state import read_registry
+
+    if version is not None:
+        raise UsageError(
+            f"{visible(reference, 80)} and {visible(version, 80)} both name a version."
+        )
+    found, meant = resolve(read_registry(session.store()), reference)
+    return found.name, meant.name
 
 
 def _asked(
@@ -103,7 +130,8 @@ def _asked(
 
 def _model(session: Session, registry: Registry, name: str, *, exists: bool) -> Model:
     """Return the model; without a version to judge one that is still to be registered, too."""
-    from gitml.names import check_name, model_slug
+    from gitml.names import model_slug
+    from gitml.registry.references import check_model_name
     from gitml.registry.values import Model
 
     try:
@@ -112,7 +140,7 @@ def _model(session: Session, registry: Registry, name: str, *, exists: bool) -> 
         if exists:
             raise
         session.say(f"{error.message.rstrip('.')}; this is what would count for one.")
-        return Model(slug=model_slug(check_name(name, "model")), name=name)
+        return Model(slug=model_slug(check_model_name(name)), name=name)
 
 
 def _judged(

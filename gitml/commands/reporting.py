@@ -58,6 +58,15 @@ def what_is_shown(function: F) -> F:
                 "(the default), or show them.",
             ),
             click.option(
+                "--links",
+                metavar="HOST|URL",
+                multiple=True,
+                callback=_links,
+                help="What runs at the remote's address, where its name does not tell: azure, "
+                "bitbucket, gitea, github or gitlab; or an address with {commit}, with {tag}, or "
+                "with {before} and {after}. Repeatable.",
+            ),
+            click.option(
                 "--templates",
                 metavar="DIR",
                 type=click.Path(path_type=Path),
@@ -75,6 +84,12 @@ def _web(_: click.Context, __: click.Parameter, address: str | None) -> str | No
             f"{visible(address, 80)} is no address on the web.", hint="it begins with https://"
         )
     return address
+
+
+def _links(_: click.Context, __: click.Parameter, asked: tuple[str, ...]) -> tuple[str, ...]:
+    from gitml.site.hosts import check_link
+
+    return tuple(map(check_link, asked))
 
 
 def check_place(session: Session, output: Path) -> None:

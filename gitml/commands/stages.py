@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitml.commands.completing import complete_models
-from gitml.commands.models import HOW_TO_BEGIN, known_stages, say_what_is_wrong
+from gitml.commands.models import known_stages, say_there_are_none, say_what_is_wrong
 from gitml.commands.options import command, json_option
 from gitml.names import plural, visible
 
@@ -57,7 +57,7 @@ def stages(session: Session, *, names: tuple[str, ...], as_json: bool) -> None:
         draw(session, models, order)
         _foot(session, registry, models)
     else:
-        session.say("There are no models here yet.", hint=HOW_TO_BEGIN)
+        say_there_are_none(session)
     say_what_is_wrong(session, registry)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gitml.model import Json
     from gitml.registry.judging import PolicyRefusedError
     from gitml.registry.policy import Judgement
-    from gitml.registry.values import Model, Version
+    from gitml.registry.values import Event, Model, Version
     from gitml.registry.writing import Context, Written
     from gitml.store.git import Repository
 
@@ -125,12 +125,27 @@ def tell_stage(session: Session, store: Repository, written: Written, *, as_json
     screen.line(f"{told}  {written.tags[0]}")
     if undo:
         screen.line("  undo: ", Cell(undo, "act"))
+    _say_if_new(session, model, event)
     if event.via == "break-glass":
         session.say(
             f"{event.stage} differs from what was reviewed until a stage file agrees.",
             hint=f"gitml promote {model.slug} {event.version} --stage {event.stage} --review",
         )
     _tell_deploy(session, store, written)
+
+
+def _say_if_new(session: Session, model: Model, event: Event) -> None:
+    """Say that a stage is new where its name is nearly that of another, and may be a slip."""
+    from gitml.names import did_you_mean
+
+    stages = {each.stage for each in model.events if each.stage}
+    if event.stage is None or event.stage in stages:
+        return
+    if near := did_you_mean(event.stage, stages):
+        name = visible(model.name, 80)
+        session.say(
+            f"{event.stage} is a new stage of {name}.", hint=f"{near} The command above undoes it."
+        )
 
 
 def draw_judgement(session: Session, judgement: Judgement) -> None:

@@ -10,6 +10,7 @@ from gitml.output.screen import Cell, Column, Piece, Screen
 from gitml.words import (
     duration,
     exact,
+    first_line,
     number,
     quoted,
     same_decimals,
@@ -27,6 +28,7 @@ __all__ = [
     "bars",
     "duration",
     "exact",
+    "first_line",
     "number",
     "progress",
     "quoted",

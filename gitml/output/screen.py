@@ -215,11 +215,26 @@ class Screen:
         else:
             self.write(f"{safe}\n")
 
-    def fact(self, label: str, text: str | None, *, style: str = "", head: str = "dim") -> None:
-        """Draw a labelled line, cut where the screen ends; nothing without a text."""
+    def fact(
+        self,
+        label: str,
+        text: str | None,
+        *,
+        style: str = "",
+        head: str = "dim",
+        whole: bool = False,
+    ) -> None:
+        """Draw a labelled line, cut where the screen ends; nothing without a text.
+
+        What people copy, such as a digest, is left ``whole`` where a line of its own holds it.
+        """
         if text:
             text = visible(text, UNLIMITED)
             room = self.width - LABEL - 2
+            if whole and room < self.cells(text) <= self.width - 2:
+                self.line(Cell(f"  {label}", head))
+                self.line(Cell(f"  {text}", style))
+                return
             self.line(
                 Cell(f"  {label:<{LABEL}}", head),
                 Cell(self.fit(text, room) if self.terminal else text, style),

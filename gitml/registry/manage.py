@@ -14,7 +14,7 @@ from gitml.lines import dump_json
 from gitml.names import TAGS, check_name, did_you_mean, version_tag, visible
 from gitml.registry.finding import find_model, require_journal, version_of
 from gitml.registry.message import check_text, event_message
-from gitml.registry.references import latest, parse_reference
+from gitml.registry.references import check_model_name, latest, parse_reference
 from gitml.registry.stagedrafts import draft_of
 from gitml.registry.state import read_registry
 from gitml.registry.tagobject import TagDraft
@@ -121,7 +121,7 @@ def rename(repository: Repository, name: str, new: str, context: Context) -> Wri
 
     Raises `RefusedError` if another model has the name.
     """
-    check_name(new, "model")
+    check_model_name(new)
 
     def decide(model: Model, version: Version | None) -> dict[str, Any]:
         if version is not None:

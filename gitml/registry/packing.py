@@ -112,6 +112,8 @@ def named_members(
     What the run recorded comes first, because the work tree may hold what a later
     training wrote; ``./model.pkl`` and absolute paths always mean the disk.
     """
+    if "" in paths:
+        raise InputError("An empty path names no file.", hint="--path . is this folder")
     chosen = {path: _in_run(run, path) for path in paths}
     if run is None or not any(chosen.values()):
         found = scan([cwd / path for path in paths])
@@ -125,7 +127,7 @@ def named_members(
                 f"{visible(run.name, 80)} has no artifact {visible(path, 80)}, "
                 "and has others that are named.",
                 hint=did_you_mean(path, run.artifacts)
-                or f"./{path} names it in the work tree; files are from one of the two",
+                or "files are all of the run or all of the disk; ./PATH is of the disk",
             )
         single = len(artifacts) == 1 and artifacts[0].path == wanted
         parent = wanted.rpartition("/")[0]

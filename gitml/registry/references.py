@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitml.errors import InputError, NotFoundError
-from gitml.names import did_you_mean, visible
+from gitml.names import check_name, did_you_mean, visible
 from gitml.registry import semver
 
 if TYPE_CHECKING:
@@ -50,6 +51,23 @@ def parse_reference(text: str) -> Reference:
     if not semver.is_version(version):
         raise InputError(f"{visible(rest, 80)!r} is not a version.", hint=_FORMS)
     return Reference(model=model, version=version)
+
+
+def check_model_name(name: str) -> str:
+    """Return ``name`` if a model may have it, else raise `InputError`.
+
+    One with ``@`` or ``#`` would be read as a version or a stage wherever it is named.
+    """
+    check_name(name, "model")
+    if not {"@", "#"} & {*name}:
+        return name
+    hint = "@ and # mark versions and stages; leave them out of the name"
+    with contextlib.suppress(InputError):
+        meant = parse_reference(name)
+        if meant.version is not None and not {"@", "#"} & {*meant.model}:
+            hint = f"a version is chosen with --version: {visible(meant.model, 80)}"
+            hint += f" --version {meant.version}"
+    raise InputError(f"A model cannot be called {visible(name, 80)}", hint=hint)
 
 
 def latest(model: Model) -> Version | None:

@@ -30,6 +30,7 @@ from gitml.registry.package import check_listing
 from gitml.registry.packing import keep_contents, logged_members, named_members
 from gitml.registry.pending import write_pending
 from gitml.registry.pulling import Contents
+from gitml.registry.references import check_model_name
 from gitml.registry.state import read_registry
 from gitml.registry.tagobject import TagDraft
 from gitml.registry.values import Event, Model
@@ -200,7 +201,7 @@ def _publish_waiting(
 
 
 def _checked(candidate: Candidate) -> Candidate:
-    check_name(candidate.name, "model")
+    check_model_name(candidate.name)
     if candidate.wanted is not None:
         candidate = replace(candidate, wanted=check_version(candidate.wanted))
     tags = {}

@@ -170,7 +170,10 @@ def _quoted(path: Path) -> str:
 def _refused(words: str) -> InputError:
     """Return what git's words on stderr mean, when it did not sign."""
     lines = [line.strip() for line in words.splitlines() if line.strip()]
-    vague = ("unable to sign the tag", "The tag message has been left", "gpg failed to sign")
+    vague = (
+        *("unable to sign the tag", "The tag message has been left", "gpg failed to sign"),
+        "bad config variable",  # it names a file that is gone by now
+    )
     telling = [x for x in lines if not any(word in x for word in vague)] or lines
     said = visible("; ".join(telling).removeprefix("error: ").removeprefix("fatal: "), _WORDS)
     hint = next((advice for word, advice in _ADVICE if word in words), _NO_KEY)

@@ -194,6 +194,8 @@ def held_before(model: Model, stage: str, wanted: str | None) -> Version:
         for assignment in reversed(stack)
         if held is None or assignment.version != held.version
     ]
+    if not usable and all(event.stage != stage for event in model.events):
+        raise _empty(model, stage)
     if not usable:
         raise NotFoundError(
             f"{stage} of {name} held no other version to go back to",

@@ -71,7 +71,7 @@ class Registry:
         return slug
 
 
-_HOW_TO_BEGIN = "gitml register NAME --run RUN makes one"
+_HOW_TO_BEGIN = "gitml pull brings those of others; gitml register NAME --run RUN makes one"
 
 
 def read_registry(repository: Repository, *, model: str | None = None) -> Registry:

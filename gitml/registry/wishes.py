@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from gitml.lines import dump_json, load_json
-from gitml.names import WISH, check_name, model_slug
+from gitml.names import WISH, model_slug
+from gitml.registry.references import check_model_name
 from gitml.registry.registering import candidate_of, register
 from gitml.registry.signing import signature_of
 from gitml.registry.writing import open_context
@@ -35,7 +36,7 @@ class Wish(NamedTuple):
 
 def tag_of(wish: Wish) -> tuple[str, str]:
     """Return the tag of a run that says a wish; raise `InputError` for an unusable name."""
-    slug = model_slug(check_name(wish.name, "model"))
+    slug = model_slug(check_model_name(wish.name))
     said: dict[str, Json] = {"name": wish.name, "path": wish.folder}
     return WISH + slug, dump_json(said if wish.sign is None else {**said, "sign": wish.sign})
 

@@ -106,6 +106,7 @@ def test_versions_are_compared_in_all_that_they_are(churn, gitml):
     text = gitml("model", "diff", "churn@1", "churn@2").out
     assert "signature  input city was added  (breaks callers)" in text
     assert "files  cities.txt  added, 5" in text
+    assert "files  weights.txt  300, other content" in text  # and as long as before
     assert gitml("model", "diff", "churn@1", code=2).err.startswith("error: It takes two versions")
 
 
@@ -155,13 +156,35 @@ def test_lineage_leads_from_data_to_the_stage_and_back(churn, gitml):
     assert document(gitml, "lineage", "churn#production")["edges"] == back["edges"]
 
 
-@pytest.mark.parametrize("width", [60, 100, 140])
-def test_tables_fit_the_screen(churn, repo, width):
+def test_a_plain_clone_says_what_it_lacks(churn, repo, git, gitml, invoke, tmp_path):
+    gitml("model", "deprecate", "churn@2", "-m", "it leaks")
+    git(repo, "init", "-q", "--bare", tmp_path / "bare.git")
+    git(repo, "remote", "add", "origin", tmp_path / "bare.git")
+    git(repo, "push", "-q", "origin", "HEAD:main")
+    gitml("push")
+    for tags, said in (("--tags", "not their journals"), ("--no-tags", "brings those of others")):
+        clone = tmp_path / tags
+        git(tmp_path, "clone", "-q", tags, tmp_path / "bare.git", clone)
+        for command in ("stages", "models"):
+            answer = invoke(command, cwd=clone)
+            assert (answer.code, said in answer.err, "gitml pull" in answer.err) == (0, True, True)
+    assert said in invoke("model", "show", "churn", cwd=clone).err
+    shown = invoke("model", "show", "churn@latest", cwd=tmp_path / "--tags")
+    assert "not their journals" in shown.err
+    assert invoke("pull", cwd=clone).code == 0
+    after = invoke("model", "show", "churn@latest", cwd=clone)
+    assert (after.out.split()[0], after.err) == ("churn@v1.0.0", "")
+
+
+@pytest.mark.parametrize("width", [60, 82, 140])
+def test_tables_fit_the_screen(churn, repo, gitml, width):
     for command in (["show", "churn"], ["show", "churn@1"], ["history", "churn"]):
         code, drawn = on_terminal("model", *command, cwd=repo, columns=width)
         assert code == 0
         text = without_color(drawn)
         assert max(map(len, text.splitlines())) <= width
+        if command == ["show", "churn@1"] and width > 80:
+            assert document(gitml, "model", *command)["version"]["digest"] in text  # to be copied
         assert "v1.0.0" in text
 
 

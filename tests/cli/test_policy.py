@@ -208,6 +208,11 @@ def test_explain_judges_a_version(repo, git, gitml, churn):
             ["pass", "clean_source", f"{head} on main", "committed, and on a branch"],
             ["churn v1.0.0 may enter production."],
         ]
+    words = (["churn@1", "production"], ["churn@1", "--stage", "production"])
+    for asked in (*words, ["churn", "latest", "--stage", "production"]):
+        assert gitml("policy", "explain", *asked).out == answer.out
+    for asked in (["churn@1"], ["churn@1", "production", "1"], ["churn", "1", "2", "--stage", "x"]):
+        gitml("policy", "explain", *asked, code=2)
     refused = gitml("policy", "explain", "churn", "staging", "v1.0.0").out
     assert "churn v1.0.0 may not enter staging." in refused
 

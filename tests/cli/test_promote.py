@@ -193,6 +193,16 @@ def test_breaking_the_glass(guarded, invoke):
     assert empty.code == 2
 
 
+def test_a_stage_that_may_be_a_slip_of_the_pen_is_named(models, invoke):
+    for stage, told in (("production", ""), ("staging", ""), ("prodction", "production")):
+        answer = invoke("promote", "churn", "1", "--stage", stage, cwd=models)
+        assert answer.code == 0
+        assert ("is a new stage of churn" in answer.err) == bool(told)
+        assert f"did you mean {told}?" in answer.err or not told
+    wrong = invoke("rollback", "churn", "--stage", "stagign", cwd=models)
+    assert (wrong.code, "did you mean staging?" in wrong.err) == (3, True)
+
+
 @pytest.mark.parametrize(
     "words, code, told",
     [
@@ -207,7 +217,7 @@ def test_breaking_the_glass(guarded, invoke):
         (("promote", "churn", "1", "--stage", "dev", "-m", "\x1b[2J"), 5, "cannot be printed"),
         (("promote", "churn", "1", "--stage", "dev", "-m", "-----BEGIN"), 5, "-----BEGIN"),
         (("promote", "churn", "1", "--stage", "dev", "-m", "x" * 4001), 5, "4,001 characters"),
-        (("rollback", "churn", "--stage", "dev"), 3, "held no other version"),
+        (("rollback", "churn", "--stage", "dev"), 3, "was ever in dev"),
         (("rollback", "churn", "--stage", "dev", "--to", "one"), 5, "is not a version"),
         (("unassign", "churn", "--stage", "dev"), 3, "was ever in dev"),
     ],

@@ -127,6 +127,8 @@ def _no_token(text: str, at: int) -> InputError:
     if text[at : at + 2] in {".'", '."'}:
         at += 1
     hint = hints.get(text[at], EXAMPLE)
+    if text[at : at + 2] in {"=>", "=<"}:
+        hint = f"write {text[at + 1]}="
     return InputError(f"{visible(text[at])} means nothing in {_shown(text)}.", hint=hint)
 
 
