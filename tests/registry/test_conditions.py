@@ -125,6 +125,7 @@ def test_without_a_present_version_a_comparison_with_it_says_nothing(text, expec
         ("metrics. > 1", ". means nothing in metrics. > 1", None),
         ('metrics."" > 1', "is not the name", None),
         ("metrics.auc = 0.85", "= means nothing in", "=="),
+        ("metrics.auc => 0.85", "= means nothing in", "write >="),
         ("metrics.auc >= 85%", "% means nothing", "0.99 * current"),
         ("metrics.auc > 0 && metrics.loss > 0", "& means nothing", "write and"),
         ("metrics.auc > 0 || metrics.loss > 0", "| means nothing", "write or"),
