@@ -66,6 +66,9 @@ class Graph:
         return [edge for edge in self.edges if edge.source == key]
 
 
+_ELSEWHERE = "not in this repository"
+
+
 class _Used(NamedTuple):
     run: str
     name: str
@@ -177,11 +180,19 @@ class Facts:
         run_id = version.run or ""
         if run_id in self._runs or run_id in self.inputs:
             return
-        removed = self._known.removed(run_id)
-        if removed is not None:
+        inputs: Iterable[Dataset]
+        if (removed := self._known.removed(run_id)) is not None:
             self._runs[run_id] = _run_node(removed)
-        item: Dataset
-        for item in removed.inputs if removed is not None else self._load(version).inputs:
+            inputs = removed.inputs
+        else:
+            frozen = self._load(version)
+            inputs = frozen.inputs
+            if frozen.run is not None:
+                facts = {"id": run_id, "experiment": frozen.run.experiment, "state": _ELSEWHERE}
+                self._runs[run_id] = Node(
+                    key=f"run:{run_id}", kind="run", label=frozen.run.name, facts=facts
+                )
+        for item in inputs:
             self._add_input(item.digest, _Used(run_id, item.name, item.context, item.uri))
 
     def data(self, digest: str) -> Node:
@@ -212,7 +223,7 @@ class Facts:
     def run_node(self, run_id: str) -> Node:
         """Return the node of a run, also of one that is not here."""
         if run_id not in self._runs:
-            facts = {"id": run_id, "state": "not in this repository"}
+            facts = {"id": run_id, "state": _ELSEWHERE}
             return Node(key=f"run:{run_id}", kind="run", label=run_id[:12], facts=facts)
         return self._runs[run_id]
 

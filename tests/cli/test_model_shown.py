@@ -171,6 +171,8 @@ def test_a_plain_clone_says_what_it_lacks(churn, repo, git, gitml, invoke, tmp_p
     assert said in invoke("model", "show", "churn", cwd=clone).err
     shown = invoke("model", "show", "churn@latest", cwd=tmp_path / "--tags")
     assert "not their journals" in shown.err
+    traced = invoke("lineage", "churn#production", cwd=tmp_path / "--tags").out
+    assert "run one  registered  churn · not in this repository" in traced
     assert invoke("pull", cwd=clone).code == 0
     after = invoke("model", "show", "churn@latest", cwd=clone)
     assert (after.out.split()[0], after.err) == ("churn@v1.0.0", "")
