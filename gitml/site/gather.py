@@ -46,6 +46,8 @@ class Options:
     """Points of a series, beyond which it is thinned."""
     redact: bool = True
     """Whether addresses, host names, home folders and credentials are left out."""
+    links: tuple[str, ...] = ()
+    """What was said of links to commits and tags, as `gitml.site.hosts.check_link` allows."""
     templates: Path | None = None
     """A folder whose files come before gitml's own templates."""
 
@@ -73,6 +75,13 @@ class Gathered:
     """The web pages of each remote that a run names."""
     registered: Registered = field(default_factory=Registered)
     """The models, and what is in their stages."""
+    links: Sequence[str] = ()
+    """What was said of links."""
+
+    def host(self, remote: str | None) -> Host | None:
+        """Return the web pages of a remote, which a run need not name."""
+        remote = remote or ""
+        return self.hosts[remote] if remote in self.hosts else host_of(remote, self.links)
 
     @property
     def has_values(self) -> bool:
@@ -116,7 +125,11 @@ def gather(
         keys=urls.run_keys(run.id for run in runs),
         goals=_goals(runs),
         leading=[name for name in leading_metrics(runs) if not name.startswith(SYSTEM)],
-        hosts={remote: host_of(remote) for remote in {r.source.remote for r in runs} if remote},
+        hosts={
+            remote: host_of(remote, options.links)
+            for remote in {r.source.remote or "" for r in runs}
+        },
+        links=options.links,
         registered=Registered()
         if store is None
         else read_registered(
@@ -199,8 +212,8 @@ class Frames:
 def default_title(gathered: Gathered) -> str:
     """Return the name of the newest run's repository, else of the one experiment there is."""
     for run in gathered.runs:
-        host = gathered.hosts.get(run.source.remote or "")
-        if host is not None:
+        host = gathered.host(run.source.remote)
+        if host is not None and host.name:
             return host.name
     experiments = {run.experiment for run in gathered.runs}
     return experiments.pop() if len(experiments) == 1 else "Experiments"

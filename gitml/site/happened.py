@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from gitml.site import urls
 from gitml.site.facts import moment
-from gitml.site.hosts import host_of
 from gitml.site.model_parts import Gate, Happening, Held, Mark, Registration, Stage
 from gitml.site.parts import Link
 from gitml.words import number
@@ -93,7 +92,7 @@ class Teller:
         for each in shown.versions:
             if each.run is not None and each.run.source.remote:
                 remote = each.run.source.remote
-                return self.gathered.hosts.get(remote) or host_of(remote)
+                return self.gathered.host(remote)
         return None
 
     def happened(self, shown: ShownModel, event: Event) -> Happening:

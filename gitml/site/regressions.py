@@ -116,7 +116,7 @@ class _Lines:
     def line(self, change: Change) -> StepLine:
         series, good, bad = change.series, change.last_good, change.first_bad
         runs = typical(good, series.metric), typical(bad, series.metric)
-        host = self._gathered.hosts.get(runs[1].source.remote or "")
+        host = self._gathered.host(runs[1].source.remote)
         keys = [self._gathered.keys[run.id] for run in runs]
         return StepLine(
             metric=series.metric,
@@ -144,7 +144,7 @@ class _Lines:
         )
 
     def _commit(self, point: Point) -> Link:
-        host = self._gathered.hosts.get(point.runs[0].source.remote or "")
+        host = self._gathered.host(point.runs[0].source.remote)
         href = None if host is None else host.commit(point.commit)
         return Link(text=point.commit[:7], href=href)
 

@@ -58,7 +58,7 @@ def run_report(
     around: Around,
 ) -> RunReport:
     """Return the context of a run's page."""
-    key, host = gathered.keys[run.id], gathered.hosts.get(run.source.remote or "")
+    key, host = gathered.keys[run.id], gathered.host(run.source.remote)
     kin, leading = around.relatives, leading_metrics([run])
     frame = frames.frame(urls.run_page(key), run.name, dated=False)
     charts = [
@@ -128,7 +128,7 @@ def _parent(run: Run, parent: Run | None, gathered: Gathered) -> Relative | None
 def _relative(run: Run, other: Run, gathered: Gathered) -> Relative:
     """Return another run, and what lies between the two commits."""
     before, after = other.source.commit, run.source.commit
-    host = gathered.hosts.get(run.source.remote or "")
+    host = gathered.host(run.source.remote)
     commits = None
     if before and after and before != after:
         there = host is not None and other.source.remote == run.source.remote

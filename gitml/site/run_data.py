@@ -55,7 +55,7 @@ def goal_of(run: Run, name: str) -> str:
 def _around(run: Run, gathered: Gathered, around: Around) -> dict[str, Json]:
     """Return what belongs to a run: other runs by their keys, shared files, pages of the host."""
     kin, patch, packages = around.relatives, around.patch, around.packages
-    host = gathered.hosts.get(run.source.remote or "")
+    host = gathered.host(run.source.remote)
     commit = run.source.commit
     return {
         "key": gathered.keys[run.id],
@@ -65,7 +65,7 @@ def _around(run: Run, gathered: Gathered, around: Around) -> dict[str, Json]:
         "goals": {name: goal_of(run, name) for name in sorted(run.metrics)},
         "links": {
             "commit": host.commit(commit) if host and commit else None,
-            "diff": host.comparison if host else None,
+            "diff": (host.comparison or None) if host else None,
         },
         "packages": packages and {"key": packages.key, "count": packages.count},
         "code": patch

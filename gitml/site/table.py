@@ -129,7 +129,7 @@ def _cell(
         return Cell(text=when.text, moment=when)
     value = value_of(run, key)
     if key == "commit" and run.source.commit:
-        host = gathered.hosts.get(run.source.remote or "")
+        host = gathered.host(run.source.remote)
         href = None if host is None else host.commit(run.source.commit)
         return Cell(text=run.source.commit[:7], href=href)
     return Cell(text=shown(value), best=best is not None and value == best)
@@ -232,9 +232,9 @@ def _commits(gathered: Gathered) -> dict[str, str]:
     """Return the address of each commit on its host."""
     found = {}
     for run in gathered.runs:
-        host = gathered.hosts.get(run.source.remote or "")
-        if host is not None and run.source.commit and run.source.commit not in found:
-            found[run.source.commit] = host.commit(run.source.commit)
+        host, commit = gathered.host(run.source.remote), run.source.commit
+        if host is not None and commit and commit not in found and (page := host.commit(commit)):
+            found[commit] = page
     return found
 
 

@@ -14,7 +14,6 @@ from gitml.site.cards import cards_of
 from gitml.site.facts import ABSENT, moment
 from gitml.site.facts import shown as written
 from gitml.site.happened import Teller, stage_of, state_marks
-from gitml.site.hosts import host_of
 from gitml.site.model_pages import VersionReport
 from gitml.site.model_parts import Input, MetricLine, PackageLine, SignaturePart, ValueLine
 from gitml.site.parts import Fact, Link, Pair
@@ -119,7 +118,7 @@ def version_report(
         history=tuple(teller.history(shown, each.name)),
         tags=tuple(Pair(name=name, value=value) for name, value in sorted(labels.items())),
         details=tuple(_details(site, shown, each, before)),
-        source=tuple(_source(each, before)),
+        source=tuple(_source(site, each, before)),
         commands=tuple(_commands(shown, each, before)),
         neighbours=(
             teller.version(shown, before.name) if before else None,
@@ -274,7 +273,7 @@ def _details(
     if whole is not None and isinstance(whole.flavors, dict):
         yield Pair(name="Flavors", value=", ".join(sorted(map(str, whole.flavors))))
     tag = f"{shown.model.slug}@{each.name}"
-    host = None if each.run is None else host_of(each.run.source.remote)
+    host = None if each.run is None else site.gathered.host(each.run.source.remote)
     href = host.tag(tag) if host is not None and facts.published else None
     yield Pair(name="Tag", value=tag, href=href, mono=True)
     kind = site.gathered.registered.signatures.get(tag)
@@ -289,11 +288,11 @@ def _details(
         yield Pair(name="Packages", value=f"{len(whole.packages):,}{same}")
 
 
-def _source(each: ShownVersion, before: ShownVersion | None) -> Iterator[Pair]:
+def _source(site: Site, each: ShownVersion, before: ShownVersion | None) -> Iterator[Pair]:
     if each.run is None:
         return
     source = each.run.source
-    host = host_of(source.remote)
+    host = site.gathered.host(source.remote)
     if source.commit:
         href = None if host is None else host.commit(source.commit)
         yield Pair(name="Commit", value=source.commit, href=href, mono=True)
