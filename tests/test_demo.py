@@ -35,7 +35,7 @@ def test_demo(gitml_cli, git, tmp_path):
     # The last lines are commands to try: each works.
     lines = [line.strip() for line in answer.out.partition("Try next:")[2].splitlines()]
     tried = [line for line in lines if line.startswith("gitml ")]
-    assert len(tried) == 4
+    assert len(tried) == 5
     for line in tried:
         words = line.replace('"', "").split(" ", 2) if "--where" in line else line.split()
         if "--where" in line:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gitml.commands.options import command
+from gitml.commands.options import VARIABLES, command
 from gitml.errors import GitmlError, InputError, RefusedError, StorageError
 from gitml.names import visible
 
@@ -88,6 +88,7 @@ def demo(session: Session, folder: Path) -> None:
         "gitml diff best:auc latest",
         'gitml ls --where "metrics.auc > 0.99 and params.max_depth < 3"',
         "gitml source latest -o exact-code",
+        "gitml register tumours --run best:auc",
         "git for-each-ref refs/gitml",
     ):
         session.screen.line(f"  {line}", style="act")
@@ -120,7 +121,7 @@ class _Stage:
     def __init__(self, session: Session, folder: Path) -> None:
         self._screen = session.screen
         self._folder = folder
-        names = ("GITML_REPO", "GITML_RUN_ID", "GITML_EXPERIMENT")
+        names = {*VARIABLES, "GITML_RUN_OPEN"} - {"NO_COLOR"}
         self._environment = {k: v for k, v in os.environ.items() if k not in names}
         here = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
         self._environment["PATH"] = os.pathsep.join(here)  # so that `python` is this one
