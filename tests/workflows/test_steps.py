@@ -8,6 +8,7 @@ import sys
 import sysconfig
 
 import pytest
+import yaml
 
 import gitml
 from gitml.registry.scaffold import ACTIONS
@@ -79,6 +80,27 @@ def test_an_action_takes_the_gitml_that_it_came_with(bash, tmp_path):
     assert asked[2].startswith("-I -m pip install ")
     assert asked[2].endswith(f" -- {ROOT}")
     assert asked[3] == "--version"
+
+
+def test_options_of_the_site_are_one_argument_a_line(bash, repo, git, tmp_path):
+    action = yaml.safe_load((ROOT / ".github/actions/site/action.yml").read_text("utf-8"))
+    (step,) = (step for step in action["runs"]["steps"] if step["name"] == "Build")
+    git(repo, "init", "--quiet", "--bare", tmp_path / "origin.git")
+    git(repo, "remote", "add", "origin", tmp_path / "origin.git")
+    (tmp_path / "bin").mkdir()
+    tool = tmp_path / "bin" / "gitml"
+    tool.write_text('#!/bin/sh\nfor word; do echo "<$word>"; done\n')
+    tool.chmod(0o755)
+    given = {"PATH": f"{tool.parent}:{os.environ['PATH']}", "GH_TOKEN": "", "OUTPUT": "a b"}
+    given["GITHUB_ACTION_PATH"] = str(ROOT / ".github" / "actions" / "site")
+    plain = bash(step["run"], **given, OPTIONS="")
+    assert words(plain) == ["<site>", "<build>", "<--output>", "<a b>"], plain.stderr
+    more = bash(step["run"], **given, OPTIONS="--where\nname = 'a  b; $(x)'\n\n--no-redact\n")
+    assert words(more)[4:] == ["<--where>", "<name = 'a  b; $(x)'>", "<--no-redact>"]
+
+
+def words(ran):
+    return [line for line in ran.stdout.splitlines() if line.startswith("<")]
 
 
 def test_an_old_python_is_named(bash, tmp_path):
