@@ -227,6 +227,8 @@ def _process_lives(header: Mapping[str, Json], path: Path, here: Who, now: int) 
     """Say whether the writer lives, where no lock can tell."""
     if header.get("host") == here.host and header.get("boot") == here.boot:
         pid = header.get("pid")
+        if pid == here.pid and header.get("started") == here.started:
+            return path in _OPEN  # ours, and closed when its run ended
         if not isinstance(pid, int) or pid <= 0:
             return False
         try:

@@ -205,9 +205,10 @@ def test_a_log_taken_away_meanwhile_is_none(log, tmp_path):
 
 
 def without_locks(path, **header):
-    """Write a log as a writer on a file system without locks does."""
+    """Write a log as a writer on a file system without locks does: a process that lives."""
     base = {"gitml": 1, "writer": "bbbb0000", "locks": False}
-    who = {"host": HERE.host, "boot": HERE.boot, "pid": HERE.pid, "started": HERE.started}
+    lives = os.getppid()
+    who = {"host": HERE.host, "boot": HERE.boot, "pid": lives, "started": started(lives)}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({**base, **who, **header}) + "\n")
     return path
@@ -245,6 +246,15 @@ def test_without_locks_the_header_tells(tmp_path, header, hours, free):
 def test_without_locks_a_process_that_is_gone(tmp_path):
     path = without_locks(live.folder(tmp_path, ID) / "bbbb0000-0.log", pid=gone())
     assert take(path)
+
+
+def test_without_locks_our_own_is_free_when_it_is_closed(tmp_path, monkeypatch):
+    monkeypatch.setattr(live, "fcntl", None)
+    monkeypatch.setattr(live, "_HAS_LOCKS", False)
+    own = live.LiveLog(tmp_path, ID, "cccc0000", HERE)
+    assert not take(own.path)
+    own.close()
+    assert take(own.path)
 
 
 @pytest.mark.parametrize("header", [b"", b"\n", b"{", b"[1]\n", b"\xff\n", b"x" * 5000])
