@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 PAIR = 2
 MOST_LINES = 10
 """Lines of packages or source files that are shown without ``--all``."""
+_NAME = 40
+"""Cells of a run's name above its column."""
 _OID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -128,7 +130,8 @@ def draw(screen: Screen, runs: Sequence[Run], compared: Comparison, *, everythin
         del parts["PACKAGES"]
     shown = {title: _chosen(facts, everything=everything) for title, facts in parts.items()}
     shown = {title: facts for title, facts in shown.items() if facts}
-    columns = [Column(run.name, right=True, widest=28, narrowest=12) for run in runs]
+    names = [screen.fit(run.name, _NAME) if screen.terminal else run.name for run in runs]
+    columns = [Column(name, right=True, widest=28, narrowest=12) for name in names]
     if pair:
         columns.append(Column("change"))
         columns += [Column("", rank=1)] if screen.terminal else []

@@ -241,7 +241,10 @@ class Screen:
             )
 
     def pairs(self, values: Mapping[str, str]) -> None:
-        """Draw names and values, on a terminal in as many columns as fit."""
+        """Draw names and values, on a terminal in as many columns as fit.
+
+        There long values come last, a line each.
+        """
         shown = {
             visible(name, UNLIMITED): visible(text, UNLIMITED) for name, text in values.items()
         }
@@ -251,10 +254,10 @@ class Screen:
                 self.line(name, " " * (names - self.cells(name)), "  ", text)
             return
         names = min(names, MOST // 2)
-        texts = min(max(map(self.cells, shown.values()), default=0), MOST // 2)
+        items = [item for item in shown.items() if self.cells(item[1]) <= MOST // 2]
+        texts = max((self.cells(text) for _, text in items), default=0)
         across = max(1, (self.width + GAP - 2) // (names + texts + 2 + GAP))
-        down = -(-len(shown) // across)
-        items = list(shown.items())
+        down = -(-len(items) // across)
         for at in range(down):
             pieces: list[Piece] = ["  "]
             for nth, (name, text) in enumerate(items[at::down]):
@@ -263,6 +266,12 @@ class Screen:
                 pieces += [" " * (names - self.cells(name) + 2), text]
                 pieces.append(" " * (texts - self.cells(text)))
             self.line(*pieces)
+        room = max(self.width - names - GAP, LABEL)
+        for name, text in shown.items():
+            if self.cells(text) > MOST // 2:
+                start = self.fit(name, names)
+                pad = " " * (names - self.cells(start) + 2)
+                self.line("  ", Cell(start, "dim"), pad, self.fit(text, room))
 
     def commands(self, *texts: str) -> None:
         """Draw what one may do next, in one line if it fits."""

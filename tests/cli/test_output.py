@@ -314,6 +314,13 @@ def test_pairs_in_columns():
         "  lr     3e-4      kind   forest",
         "  depth  6         seed   0",
     ]
+    place = screen(60)
+    place.pairs({"prompt": "word " * 20, "lr": "3e-4", "seed": "0"})
+    lines = drawn(place).splitlines()
+    assert lines[0] == "  lr      3e-4    seed    0"
+    assert lines[1].startswith("  prompt  word word")
+    assert lines[1].endswith("…")
+    assert place.cells(lines[1]) == 60
 
 
 def test_colors_have_words_and_end():
