@@ -26,14 +26,14 @@ def train(repo):
     return write
 
 
-def runs_in(gitml_cli, repo):
-    answer = gitml_cli("ls", "--json", cwd=repo)
+def runs_in(invoke, repo):
+    answer = invoke("ls", "--json", cwd=repo)
     assert answer.code == 0, answer.err
     return json.loads(answer.out)["runs"]
 
 
-def only_run(gitml_cli, repo):
-    (run,) = runs_in(gitml_cli, repo)
+def only_run(invoke, repo):
+    (run,) = runs_in(invoke, repo)
     return run
 
 
@@ -51,7 +51,7 @@ def begin(repo, *args, **settings):
     )
 
 
-def test_what_a_command_leaves_behind_is_recorded(repo, train, gitml_cli):
+def test_what_a_command_leaves_behind_is_recorded(repo, train, gitml_cli, invoke):
     (repo / "params.yaml").write_text("lr: 1e-4\n", "utf-8")
     command = train(
         """
@@ -74,7 +74,7 @@ def test_what_a_command_leaves_behind_is_recorded(repo, train, gitml_cli):
         "  history   history.csv   1 metric, 2 points",
     ]
     assert lines[-1].startswith("Recorded it in churn: finished after ")
-    run = only_run(gitml_cli, repo)
+    run = only_run(invoke, repo)
     assert (run["status"], run["experiment"]) == ("finished", "churn")
     assert run["params"] == {"lr": 0.0001}
     assert (run["metrics"]["auc"]["last"], run["metrics"]["loss"]["count"]) == (0.9, 2)
@@ -84,15 +84,15 @@ def test_what_a_command_leaves_behind_is_recorded(repo, train, gitml_cli):
     assert run["ended"] > run["created"]
 
 
-def test_files_that_the_command_did_not_write_are_left_alone(repo, train, gitml_cli):
+def test_files_that_the_command_did_not_write_are_left_alone(repo, train, gitml_cli, invoke):
     (repo / "params.yaml").write_text("lr: 1e-4\n", "utf-8")
     (repo / "metrics.json").write_text('{"auc": 0.1}', "utf-8")
     gitml_cli("run", *train("print('nothing')"), cwd=repo)
-    run = only_run(gitml_cli, repo)
+    run = only_run(invoke, repo)
     assert (run["params"], run["metrics"]) == ({}, {})
 
 
-def test_flags_name_what_is_picked_up_at_the_end(repo, train, gitml_cli):
+def test_flags_name_what_is_picked_up_at_the_end(repo, train, gitml_cli, invoke):
     (repo / "metrics.json").write_text('{"ignored": 1}', "utf-8")
     (repo / "data.csv").write_text("a,b\n1,2\n", "utf-8")
     command = train(
@@ -111,7 +111,7 @@ def test_flags_name_what_is_picked_up_at_the_end(repo, train, gitml_cli):
         cwd=repo,
     )
     assert answer.code == 0, answer.err
-    run = only_run(gitml_cli, repo)
+    run = only_run(invoke, repo)
     assert run["params"] == {"lr": 0.1}
     assert {name: m["last"] for name, m in run["metrics"].items()} == {"auc": 0.9, "gpus": 2.0}
     assert (run["tags"], run["note"]) == ({"a": "b"}, "hello")
@@ -120,7 +120,7 @@ def test_flags_name_what_is_picked_up_at_the_end(repo, train, gitml_cli):
     assert (dataset["context"], dataset["rows"]) == ("training", 1)  # as it was at the start
 
 
-def test_a_failed_command_keeps_what_is_there(repo, train, gitml_cli):
+def test_a_failed_command_keeps_what_is_there(repo, train, gitml_cli, invoke):
     command = train(
         """
         import sys
@@ -137,16 +137,16 @@ def test_a_failed_command_keeps_what_is_there(repo, train, gitml_cli):
     assert "There is no file m.json" in warnings[1]
     assert "There is no file model.pt" in warnings[2]
     assert ": failed with exit code 3 after " in answer.err
-    run = only_run(gitml_cli, repo)
+    run = only_run(invoke, repo)
     assert run["status"] == "failed"
     assert run["metrics"]["loss"]["count"] == 1
 
 
-def test_a_missing_file_is_no_failure_of_the_command(repo, gitml_cli):
+def test_a_missing_file_is_no_failure_of_the_command(repo, gitml_cli, invoke):
     answer = gitml_cli("run", "--metrics", "m.json", "true", cwd=repo)
     assert answer.code == 0
     assert "warning: There is no file m.json." in answer.err
-    assert only_run(gitml_cli, repo)["status"] == "finished"
+    assert only_run(invoke, repo)["status"] == "finished"
 
 
 def test_quiet_says_nothing(repo, gitml_cli):
@@ -154,9 +154,9 @@ def test_quiet_says_nothing(repo, gitml_cli):
     assert (answer.code, answer.out, answer.err) == (0, "hello\n", "")
 
 
-def test_secrets_of_the_command_line_are_masked(repo, gitml_cli):
+def test_secrets_of_the_command_line_are_masked(repo, gitml_cli, invoke):
     gitml_cli("run", "echo", "--api-key", "hunter2", "--token=hunter2", "--lr", "1", cwd=repo)
-    run = only_run(gitml_cli, repo)
+    run = only_run(invoke, repo)
     assert run["source"]["command"] == ["echo", "--api-key", "***", "--token=***", "--lr", "1"]
 
 
@@ -172,7 +172,7 @@ def test_secrets_of_the_command_line_are_masked(repo, gitml_cli):
         (["./other"], 127, "what its first line names to run it is not there"),
     ],
 )
-def test_what_cannot_be_started_is_not_recorded(repo, gitml_cli, git, words, code, said):
+def test_what_cannot_be_started_is_not_recorded(repo, gitml_cli, git, words, code, said, invoke):
     (repo / "text").write_text("echo hello\n", "utf-8")
     (repo / "other").write_text("#!/no/such/thing\n", "utf-8")
     for name in ("text", "other"):
@@ -181,7 +181,7 @@ def test_what_cannot_be_started_is_not_recorded(repo, gitml_cli, git, words, cod
     assert answer.code == code
     assert answer.err.startswith("error: ")
     assert said in answer.err
-    assert runs_in(gitml_cli, repo) == []
+    assert runs_in(invoke, repo) == []
     assert git(repo, "for-each-ref", "refs/gitml") == ""
     assert not [*(repo / ".git" / "gitml" / "live").rglob("*.log")]
 
@@ -197,12 +197,12 @@ def test_what_cannot_be_started_is_not_recorded(repo, gitml_cli, git, words, cod
         (["--staus", "x"], 2, "There is no option --staus"),
     ],
 )
-def test_wrong_flags_start_nothing(repo, gitml_cli, flags, code, said):
+def test_wrong_flags_start_nothing(repo, gitml_cli, flags, code, said, invoke):
     answer = gitml_cli("run", *flags, "--", "touch", "started", cwd=repo)
     assert answer.code == code
     assert said in answer.err
     assert not (repo / "started").exists()
-    assert runs_in(gitml_cli, repo) == []
+    assert runs_in(invoke, repo) == []
 
 
 def test_without_a_command(repo, gitml_cli):
@@ -211,15 +211,15 @@ def test_without_a_command(repo, gitml_cli):
     assert "COMMAND" in answer.err
 
 
-def test_it_is_seen_running(repo, gitml_cli):
+def test_it_is_seen_running(repo, invoke):
     process = begin(repo, "-e", "churn", "-p", "lr=0.1", "cat")
     assert " runs in churn.  id " in process.stderr.readline()
-    run = only_run(gitml_cli, repo)
+    run = only_run(invoke, repo)
     assert (run["status"], run["params"], run["ended"]) == ("running", {"lr": 0.1}, None)
     assert run["source"]["command"] == ["cat"]
     out, _ = process.communicate("passed through\n")
     assert (process.returncode, out) == (0, "passed through\n")
-    assert only_run(gitml_cli, repo)["status"] == "finished"
+    assert only_run(invoke, repo)["status"] == "finished"
 
 
 SLEEPER = """
@@ -235,23 +235,23 @@ time.sleep(60)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_sent_to_gitml_reaches_the_command(repo, train, gitml_cli, number):
+def test_a_signal_sent_to_gitml_reaches_the_command(repo, train, invoke, number):
     process = begin(repo, "--", *train(SLEEPER))
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
     _, err = process.communicate()
     assert process.returncode == 128 + number
     assert f": killed by {signal.Signals(number).name} after " in err
-    assert only_run(gitml_cli, repo)["status"] == "killed"
+    assert only_run(invoke, repo)["status"] == "killed"
 
 
-def test_a_command_that_ends_well_when_asked_to_has_finished(repo, train, gitml_cli):
+def test_a_command_that_ends_well_when_asked_to_has_finished(repo, train, invoke):
     process = begin(repo, "--", *train(SLEEPER), "gently")
     assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGTERM)
     out, _ = process.communicate()
     assert (process.returncode, out) == (0, "saved\n")
-    assert only_run(gitml_cli, repo)["status"] == "finished"
+    assert only_run(invoke, repo)["status"] == "finished"
 
 
 @pytest.mark.parametrize(
@@ -264,12 +264,12 @@ def test_a_command_that_ends_well_when_asked_to_has_finished(repo, train, gitml_
         ("exit 1", 1, "failed"),
     ],
 )
-def test_the_exit_code_is_the_commands(repo, gitml_cli, shell, code, status):
+def test_the_exit_code_is_the_commands(repo, gitml_cli, shell, code, status, invoke):
     assert gitml_cli("run", "--", "sh", "-c", shell, cwd=repo).code == code
-    assert only_run(gitml_cli, repo)["status"] == status
+    assert only_run(invoke, repo)["status"] == status
 
 
-def test_interrupt_from_the_terminal_comes_once(repo, train, gitml_cli):
+def test_interrupt_from_the_terminal_comes_once(repo, train, invoke):
     command = train(
         """
         import os, signal, sys, time
@@ -306,10 +306,10 @@ def test_interrupt_from_the_terminal_comes_once(repo, train, gitml_cli):
     assert "tty True True True" in shown
     assert "interrupts 1" in shown
     assert ": killed by SIGINT after " in shown
-    assert only_run(gitml_cli, repo)["status"] == "killed"
+    assert only_run(invoke, repo)["status"] == "killed"
 
 
-def test_an_ignored_signal_stays_ignored(repo, train, gitml_cli):
+def test_an_ignored_signal_stays_ignored(repo, train, invoke):
     """As under nohup: neither gitml nor the command dies of the terminal's end."""
     command = train(SLEEPER.replace("time.sleep(60)", "sys.stdin.read(); print('survived')"))
     process = begin(
@@ -321,23 +321,23 @@ def test_an_ignored_signal_stays_ignored(repo, train, gitml_cli):
     os.killpg(process.pid, signal.SIGHUP)
     out, _ = process.communicate()
     assert (process.returncode, out) == (0, "survived\n")
-    assert only_run(gitml_cli, repo)["status"] == "finished"
+    assert only_run(invoke, repo)["status"] == "finished"
 
 
-def test_gitml_itself_killed_is_found_out(repo, train, gitml_cli):
+def test_gitml_itself_killed_is_found_out(repo, train, gitml_cli, invoke):
     process = begin(repo, "-p", "lr=0.1", "--", *train(SLEEPER))
     assert process.stdout.readline() == "ready\n"
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    shown = gitml_cli("ls", cwd=repo).out
+    shown = invoke("ls", cwd=repo).out
     assert "killed?" in shown
-    assert gitml_cli("pack", cwd=repo).code == 0
-    run = only_run(gitml_cli, repo)
+    assert invoke("pack", cwd=repo).code == 0
+    run = only_run(invoke, repo)
     assert (run["status"], run["params"]) == ("killed", {"lr": 0.1})
     assert run["ended"]
 
 
-def test_a_program_that_uses_gitml_adds_to_the_run(repo, train, gitml_cli):
+def test_a_program_that_uses_gitml_adds_to_the_run(repo, train, gitml_cli, invoke):
     command = train(
         """
         import gitml
@@ -351,7 +351,7 @@ def test_a_program_that_uses_gitml_adds_to_the_run(repo, train, gitml_cli):
     answer = gitml_cli("run", "-p", "lr=0.1", "--", *command, cwd=repo)
     assert answer.code == 0, answer.err
     assert "Recorded chosen in mine: finished" in answer.err
-    run = only_run(gitml_cli, repo)
+    run = only_run(invoke, repo)
     assert (run["name"], run["experiment"], run["status"]) == ("chosen", "mine", "finished")
     assert run["params"] == {"lr": 0.1, "depth": 6}
     assert run["metrics"]["loss"]["count"] == 100  # and not once more from metrics.json
@@ -360,14 +360,14 @@ def test_a_program_that_uses_gitml_adds_to_the_run(repo, train, gitml_cli):
     assert not [*(repo / ".git" / "gitml" / "live").rglob("*.log")]
 
 
-def test_flags_win_over_what_the_program_chooses(repo, train, gitml_cli):
+def test_flags_win_over_what_the_program_chooses(repo, train, gitml_cli, invoke):
     command = train("import gitml; gitml.start_run('mine', name='chosen').log_param('a', 1)")
     gitml_cli("run", "-e", "given", "--name", "flag", "--", *command, cwd=repo)
-    run = only_run(gitml_cli, repo)
+    run = only_run(invoke, repo)
     assert (run["name"], run["experiment"], run["params"]) == ("flag", "given", {"a": 1})
 
 
-def test_metrics_of_flags_go_on_where_the_program_stopped(repo, train, gitml_cli):
+def test_metrics_of_flags_go_on_where_the_program_stopped(repo, train, gitml_cli, invoke):
     command = train(
         """
         import gitml
@@ -377,34 +377,34 @@ def test_metrics_of_flags_go_on_where_the_program_stopped(repo, train, gitml_cli
         """
     )
     gitml_cli("run", "-m", "loss=0.3", "--", *command, cwd=repo)
-    loss = only_run(gitml_cli, repo)["metrics"]["loss"]
+    loss = only_run(invoke, repo)["metrics"]["loss"]
     assert (loss["count"], loss["last"], loss["step"]) == (3, 0.3, 8)
 
 
-def test_a_param_that_the_program_logged_otherwise_is_a_warning(repo, train, gitml_cli):
+def test_a_param_that_the_program_logged_otherwise_is_a_warning(repo, train, gitml_cli, invoke):
     command = train("import gitml; gitml.start_run().log_param('lr', 0.1)")
     (repo / "p.yaml").write_text("lr: 0.2\ndepth: 3\n", "utf-8")
     answer = gitml_cli("run", "--params", "p.yaml", "--", *command, cwd=repo)
     assert answer.code == 0
     assert "warning: The param lr is 0.1 already, not 0.2." in answer.err
-    assert only_run(gitml_cli, repo)["params"] == {"lr": 0.1, "depth": 3}
+    assert only_run(invoke, repo)["params"] == {"lr": 0.1, "depth": 3}
 
 
-def test_a_status_that_the_program_stated_counts(repo, train, gitml_cli):
+def test_a_status_that_the_program_stated_counts(repo, train, gitml_cli, invoke):
     command = train("import gitml; gitml.start_run().end('failed')")
     assert gitml_cli("run", "--", *command, cwd=repo).code == 0
-    assert only_run(gitml_cli, repo)["status"] == "failed"
+    assert only_run(invoke, repo)["status"] == "failed"
 
 
-def test_an_exception_in_the_program(repo, train, gitml_cli):
+def test_an_exception_in_the_program(repo, train, gitml_cli, invoke):
     command = train("import gitml\nwith gitml.start_run() as run:\n    raise ValueError('bad')\n")
     answer = gitml_cli("run", "--", *command, cwd=repo)
     assert answer.code == 1
     assert "ValueError: bad" in answer.err
-    assert only_run(gitml_cli, repo)["status"] == "failed"
+    assert only_run(invoke, repo)["status"] == "failed"
 
 
-def test_further_runs_of_one_program_are_part_of_the_first(repo, train, gitml_cli):
+def test_further_runs_of_one_program_are_part_of_the_first(repo, train, gitml_cli, invoke):
     command = train(
         """
         import gitml
@@ -415,14 +415,14 @@ def test_further_runs_of_one_program_are_part_of_the_first(repo, train, gitml_cl
     )
     answer = gitml_cli("run", "--", *command, cwd=repo)
     assert answer.code == 0, answer.err
-    runs = {run["params"]["lr"]: run for run in runs_in(gitml_cli, repo)}
+    runs = {run["params"]["lr"]: run for run in runs_in(invoke, repo)}
     assert runs[0.1]["source"]["command"] == command
     assert [runs[lr]["parent"] for lr in (0.2, 0.3)] == [runs[0.1]["id"]] * 2
     assert {run["experiment"] for run in runs.values()} == {"sweep"}
     assert {run["status"] for run in runs.values()} == {"finished"}
 
 
-def test_several_processes_of_the_command_write_to_one_run(repo, train, gitml_cli):
+def test_several_processes_of_the_command_write_to_one_run(repo, train, gitml_cli, invoke):
     command = train(
         """
         import subprocess, sys
@@ -443,13 +443,13 @@ def test_several_processes_of_the_command_write_to_one_run(repo, train, gitml_cl
     )
     answer = gitml_cli("run", "--", *command, cwd=repo)
     assert answer.code == 0, answer.err
-    metrics = only_run(gitml_cli, repo)["metrics"]
+    metrics = only_run(invoke, repo)["metrics"]
     assert {name: m["count"] for name, m in metrics.items()} == {
         f"loss/{rank}": 500 for rank in range(4)
     }
 
 
-def test_going_on_with_a_run(repo, train, gitml_cli):
+def test_going_on_with_a_run(repo, train, gitml_cli, invoke):
     command = train(
         """
         import gitml, sys
@@ -460,26 +460,26 @@ def test_going_on_with_a_run(repo, train, gitml_cli):
         """
     )
     gitml_cli("run", "-e", "churn", "--", *command, "1", cwd=repo)
-    first = only_run(gitml_cli, repo)
+    first = only_run(invoke, repo)
     assert first["status"] == "failed"
     answer = gitml_cli("run", "--run", first["name"], "--", *command, "0", cwd=repo)
     assert answer.code == 0, answer.err
-    run = only_run(gitml_cli, repo)
+    run = only_run(invoke, repo)
     assert (run["id"], run["status"], run["created"]) == (first["id"], "finished", first["created"])
     assert (run["metrics"]["loss"]["count"], run["metrics"]["loss"]["step"]) == (6, 5)
     assert run["ended"] > first["ended"]
 
 
-def test_another_store(repo, bare_repo, train, gitml_cli):
+def test_another_store(repo, bare_repo, train, gitml_cli, invoke):
     command = train("import gitml; gitml.start_run().log_metric('loss', 1.0)")
     env = {"GITML_REPO": str(bare_repo)}
     answer = gitml_cli("run", "--", *command, cwd=repo, env=env)
     assert answer.code == 0, answer.err
-    assert only_run(gitml_cli, bare_repo)["metrics"]["loss"]["count"] == 1
-    assert runs_in(gitml_cli, repo) == []
+    assert only_run(invoke, bare_repo)["metrics"]["loss"]["count"] == 1
+    assert runs_in(invoke, repo) == []
 
 
-def test_what_cannot_be_committed_is_kept_and_the_command_goes_free(repo, train, gitml_cli):
+def test_what_cannot_be_committed_is_kept_and_the_command_goes_free(repo, train, gitml_cli, invoke):
     lock = repo / ".git" / "refs" / "gitml" / "runs"
     command = train(
         f"""
@@ -496,7 +496,7 @@ def test_what_cannot_be_committed_is_kept_and_the_command_goes_free(repo, train,
     for path in lock.iterdir():
         path.unlink()
     assert gitml_cli("pack", cwd=repo).code == 0
-    run = only_run(gitml_cli, repo)
+    run = only_run(invoke, repo)
     assert (run["status"], run["metrics"]["auc"]["last"]) == ("finished", 1.0)
 
 
@@ -506,11 +506,11 @@ def test_no_repository(tmp_path, gitml_cli):
     assert not (tmp_path / "started").exists()
 
 
-def test_a_command_that_changes_the_code_is_recorded_as_it_was(repo, train, gitml_cli, git):
+def test_a_command_that_changes_the_code_is_recorded_as_it_was(repo, train, gitml_cli, git, invoke):
     command = train("open('train.py', 'w').write('gone')")
     before = (repo / "train.py").read_text("utf-8")
     gitml_cli("run", "--", *command, cwd=repo)
-    tree = only_run(gitml_cli, repo)["source"]["tree"]
+    tree = only_run(invoke, repo)["source"]["tree"]
     assert git(repo, "show", f"{tree}:train.py") == before
 
 
