@@ -300,7 +300,7 @@ def _unexpected(error: Exception) -> GitmlError:
 
 
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_NOT_WRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+_NOT_WRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENAMETOOLONG, errno.ELOOP}
 
 
 def _from_os(error: OSError) -> GitmlError:
@@ -313,7 +313,7 @@ def _from_os(error: OSError) -> GitmlError:
     if error.errno in _NOT_WRITABLE:
         return StorageError(
             f"The system does not give access to {where}: {error.strerror}.",
-            hint="check who owns it and whether the file system is read-only",
+            hint="check its name, who owns it, and whether the file system is read-only",
         )
     return _unexpected(error)
 

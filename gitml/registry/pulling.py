@@ -19,6 +19,7 @@ from gitml.errors import (
     InputError,
     NotFoundError,
     RefusedError,
+    StorageError,
     UnreachableError,
 )
 from gitml.model import Artifact
@@ -241,10 +242,9 @@ def pull(
             f"{visible(str(folder))} has other files in it.", hint="name a new folder with -o DIR"
         )
     contents.fetch(progress=progress)
-    folder.parent.mkdir(parents=True, exist_ok=True)
     part = folder.with_name(f".gitml-{secrets.token_hex(8)}.tmp")
     try:
-        part.mkdir()
+        _make(part)
         for file in facts.files:
             place = part / check_path(file.path, "package")
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -256,6 +256,17 @@ def pull(
         raise
     contents.note(folder)
     return True
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise StorageError(
+            f"Nothing can be written in {visible(str(folder.parent))}: "
+            f"{(error.strerror or str(error)).lower()}.",
+            hint="name another place with -o DIR",
+        ) from None
 
 
 def _holds(folder: Path, facts: ModelVersion) -> bool:

@@ -283,6 +283,7 @@ def test_what_nobody_expected_is_one_sentence(broken, invoke, monkeypatch):
             "The system does not give access to /x: Read",
         ),
         ("PermissionError(13, 'Permission denied', '/x')", "The system does not give access to /x"),
+        ("OSError(36, 'File name too long', '/x')", "The system does not give access to /x: File"),
     ],
 )
 def test_what_the_system_refuses(broken, invoke, error, said):

@@ -118,6 +118,9 @@ def test_a_folder_that_is_there(gitml, clone):
     assert "has other files in it" in refused.err
     (clone / "link").symlink_to(clone / "empty")
     assert "is not a folder" in gitml("model", "pull", "churn@1", "-o", "link", code=4).err
+    if Path("/proc/self").exists():
+        nowhere = gitml("model", "pull", "churn@1", "-o", "/proc/self/model", code=10)
+        assert nowhere.err.startswith("error: Nothing can be written in /proc/self: ")
     assert "is not a folder" in gitml("model", "pull", "churn@1", "-o", "train.py/m", code=4).err
 
 
