@@ -139,6 +139,7 @@ def get(
     PATH is a file or a folder, as gitml artifacts ls names them; without any, all
     files are written to a new folder named after the run. Named ones are written
     below the working directory. A file with the same content is left alone.
+    To later runs they are no change of their code, as long as nobody changes them.
     What is not here comes from artifacts.remote, else from git-lfs at the remote; a
     file that was recorded by its address is read from there when it is named.
     """

@@ -49,6 +49,7 @@ def source(
     The tree is the one that ran, uncommitted work included, written as git checks
     it out here: line endings and filters as its .gitattributes say. The work tree
     and the index are not touched. Code that is not here is fetched from the remote.
+    To later runs the folder is no change of their own code, unless they work in it.
     """
     if (output is not None) + listing + requirements > 1:
         raise UsageError("Give one of -o, --list and --requirements.")
