@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from gitml.model import iso
-from gitml.names import plural
+from gitml.names import WISH, plural
 from gitml.query.columns import leading_metrics
 from gitml.query.goals import default_goal
 from gitml.site import urls
@@ -99,7 +99,11 @@ def run_report(
             Pair(name=name, value=shown(value)) for name, value in sorted(run.params.items())
         ),
         conflict=run.conflict,
-        tags=tuple(Pair(name=name, value=value) for name, value in sorted(run.tags.items())),
+        tags=tuple(
+            Pair(name=name, value=value)
+            for name, value in sorted(run.tags.items())
+            if not name.startswith(WISH)
+        ),
         note=run.note or "",
         details=_details(run),
         source=_source(run, host),

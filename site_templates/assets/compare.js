@@ -57,7 +57,7 @@
   const FACTS = ['experiment', 'status', 'created', 'duration', 'author', 'parent'];
   function params() {
     const body = heads($('#params'), 'Param');
-    const listed = [...runs.names.params.map(n => ['params.' + n, n]), ...runs.names.tags.map(n => ['tags.' + n, 'tag ' + n]), ...FACTS.map(n => [n, n])];
+    const listed = [...runs.names.params.map(n => ['params.' + n, n]), ...runs.labels.map(n => ['tags.' + n, 'tag ' + n]), ...FACTS.map(n => [n, n])];
     for (const [key, name] of listed) {
       const get = runs.column(key), values = picked.map(k => get(row(k)) ?? null);
       if (values.every(value => value === null)) continue;

@@ -37,7 +37,7 @@
     rows = passed;
     inputs.clear();
     metrics = runs.leading.filter(name => has('metrics.' + name));
-    const params = runs.names.params.map(n => 'params.' + n).filter(has), tags = runs.names.tags.map(n => 'tags.' + n).filter(has);
+    const params = runs.names.params.map(n => 'params.' + n).filter(has), tags = runs.labels.map(n => 'tags.' + n).filter(has);
     keys = [...params, ...metrics.map(n => 'metrics.' + n), ...tags, ...['status', 'experiment', 'branch', 'author', 'duration', 'created'].filter(key => runs.column(key) && has(key))];
     return true;
   }

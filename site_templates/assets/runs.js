@@ -56,12 +56,14 @@ gitml.runs = (function () {
       const dot = key.indexOf('.'), name = key.slice(dot + 1);
       return dot < 0 ? key : key.slice(0, dot + 1) + (/^[A-Za-z_]\w*(\.\w+)*$/.test(name) ? name : '"' + name.replace(/"/g, '""') + '"');
     }
+    // Tags that people set; those with gitml's own name say what to register.
+    const labels = [...kinds.get('tags').keys()].filter(name => !name.startsWith('gitml.register.'));
     const made = new Map();
     for (const each of data.made) made.set(each.run, [...(made.get(each.run) || []), each]);
     const names = { metrics: [...metrics.keys()], params: [...kinds.get('params').keys()], tags: [...kinds.get('tags').keys()] };
     return {
       column, count: data.count, float, full, commits: new Map(Object.entries(data.commits)), curve: data.curve,
-      goal: name => new Map(Object.entries(data.goals)).get(name) || 'max', ids, isNaN, keys, leading: data.leading, made, names, numbers,
+      goal: name => new Map(Object.entries(data.goals)).get(name) || 'max', ids, isNaN, keys, labels, leading: data.leading, made, names, numbers,
     };
   }
   function sparkPath(levels) {

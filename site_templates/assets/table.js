@@ -8,7 +8,7 @@
   const runs = gitml.runs.open(stored), PAGE = 100;
   const usual = table.dataset.columns.split('\n');
   const usualHead = new Map($$('#runs thead tr:last-child th').slice(2).map((th, nth) => [usual[nth], th.className]));
-  const all = [...(runs.made.size ? ['stage'] : []), ...runs.names.metrics.map(n => 'metrics.' + n), ...(runs.curve.metric ? ['spark'] : []), ...runs.names.params.map(n => 'params.' + n), ...runs.names.tags.map(n => 'tags.' + n), 'experiment', 'commit', 'branch', 'author', 'script', 'python', 'host', 'platform', 'note', 'duration', 'ended', 'updated', 'created'];
+  const all = [...(runs.made.size ? ['stage'] : []), ...runs.names.metrics.map(n => 'metrics.' + n), ...(runs.curve.metric ? ['spark'] : []), ...runs.names.params.map(n => 'params.' + n), ...runs.labels.map(n => 'tags.' + n), 'experiment', 'commit', 'branch', 'author', 'script', 'python', 'host', 'platform', 'note', 'duration', 'ended', 'updated', 'created'];
   const selected = new Set(), MOST = 40;
   let view = [], columns = usual, where = '', sort = '', page = 1, status = new Set(), experiment = '', cursor = -1, untouched = true;
 

@@ -51,7 +51,7 @@ def fill(repo, git):
             "created": START + MINUTE,
             "params": {"lr": 0.3, "kind": "forest"},
             "metrics": {"auc": [0.7, 0.9], "val/loss": [0.8, 0.3]},
-            "tags": {"team": "growth"},
+            "tags": {"team": "growth", "gitml.register.churn": "{}"},  # the latter is our own
             "parent": run_id_of("keen-otter-1"),
             "source": Source(commit=commit, tree=tree, dirty=True, branch="main", remote=remote),
         },
