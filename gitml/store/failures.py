@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from gitml.errors import BeatenError, GitmlError, RepositoryError, StorageError
 from gitml.names import visible
+from gitml.words import quoted
 
+_OWNED = re.compile(r"dubious ownership in repository at '([^'\n]+)'")
 MINIMUM_GIT = (2, 31)
 """``update-ref --stdin`` transactions and ``fast-import``, with some years of repairs."""
 
@@ -83,7 +87,10 @@ def meaning(command: str, stderr: str) -> GitmlError | None:
         if any(word in stderr for word in words):
             saying = (line for line in lines if any(word in line for word in words))
             detail = next(saying, _detail(stderr))
-            return kind(f"{sentence} (git {command}: {visible(detail, _WORDS)})", hint=hint)
+            owned = _OWNED.search(stderr)
+            place = quoted(visible(owned[1], _WORDS)) if owned else "PATH"
+            told = f"{sentence} (git {command}: {visible(detail, _WORDS)})"
+            return kind(told, hint=hint and hint.replace("PATH", place))
     if any(word in stderr for word in _UNKNOWN):
         wanted = ".".join(map(str, MINIMUM_GIT))
         return RepositoryError(
