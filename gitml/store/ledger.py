@@ -7,6 +7,7 @@ that moves the ledger, and only if the ledger then holds all that it held.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -20,9 +21,9 @@ from gitml.store import live
 from gitml.store.git import RefUpdate
 from gitml.store.points import Collector
 from gitml.store.runtree import put_run
-from gitml.store.settled import settled
+from gitml.store.settled import holds, settled
 from gitml.store.sources import PARENTS, seal_sources, unsealed
-from gitml.store.state import fold, is_merged, join, points_of, read_tree
+from gitml.store.state import fold, is_merged, join, points_of, read_tree, value_of
 from gitml.store.write import ENDED, again, new_edit
 
 if TYPE_CHECKING:
@@ -59,8 +60,8 @@ class _Ledger:
     slug: str
     name: str
     commit: str | None
-    hot: dict[str, str] = field(default_factory=dict)
-    """Commit of each hot run to take in, by run id."""
+    hot: dict[str, list[str]] = field(default_factory=dict)
+    """Commits of each hot run to take in, by run id: ours, if there is one, is the first."""
 
 
 def ledgers(repository: Repository) -> dict[str, tuple[str, str]]:
@@ -152,25 +153,20 @@ def _seal(
     pulled: bool,
 ) -> None:
     known = read_ledgers(repository, refs)
-    hot = _elsewhere(repository, known, refs) if pulled else {}
-    hot |= {ref[len(names.RUNS) :]: oid for ref, oid in refs.items() if ref.startswith(names.RUNS)}
-    hot = {
-        i: oid for i, oid in hot.items() if names.is_run_id(i) and (wanted is None or i in wanted)
-    }
+    hot = _copies(repository, known, refs, pulled=pulled)
+    hot = {i: commits for i, commits in hot.items() if wanted is None or i in wanted}
     purged = purged_among(repository, known, hot)
     groups: dict[str, _Ledger] = {}
     taken = {slug: name for slug, (_, name) in known.items()}
     here = set(live.live_ids(repository.home))
-    for run_id, commit in hot.items():
+    for run_id, commits in hot.items():
         if run_id in purged:
             continue
         try:
-            blob = repository.objects().get(f"{commit}:{RUN_YAML}", limit=STORED_LIMIT)
-            document = _document(blob, RUN_YAML)
-            if document.get("status") not in ENDED or run_id in here:
+            readable, status, name = _looked_at(repository, commits)
+            if status not in ENDED or run_id in here:
                 report.running += 1
                 continue
-            name = str(document.get("experiment"))
             slug = free_slug(name, taken, refs)
         except GitmlError as error:
             report.unreadable[run_id] = error.message
@@ -179,9 +175,9 @@ def _seal(
         group = groups.setdefault(
             slug, _Ledger(slug=slug, name=name, commit=known.get(slug, (None, ""))[0])
         )
-        group.hot[run_id] = commit
+        group.hot[run_id] = readable
     dropped = sorted(i for i in purged if names.run_ref(i) in refs)
-    updates = [RefUpdate(names.run_ref(i), None, hot[i]) for i in dropped]
+    updates = [RefUpdate(names.run_ref(i), None, hot[i][0]) for i in dropped]
     report.dropped = dropped
     done, total = 0, sum(len(g.hot) for g in groups.values())
     sources = unsealed(repository, refs)
@@ -203,18 +199,52 @@ def _seal(
         move_refs(repository, updates)
 
 
-def _elsewhere(
-    repository: Repository, known: Mapping[str, tuple[str, str]], refs: Mapping[str, str]
-) -> dict[str, str]:
-    """Return the remotes' hot runs, commit by id, that no ledger of ours holds whole."""
-    found: dict[str, str] = {}
-    for ref, oid in refs.items():
+def _copies(
+    repository: Repository,
+    known: Mapping[str, tuple[str, str]],
+    refs: Mapping[str, str],
+    *,
+    pulled: bool,
+) -> dict[str, list[str]]:
+    """Return the commits of each hot run, ours first.
+
+    With ``pulled`` also those of remotes, as they were last seen, of which no ledger of ours
+    holds the whole.
+    """
+    found = {r.removeprefix(names.RUNS): [o] for r, o in refs.items() if r.startswith(names.RUNS)}
+    theirs: dict[str, list[str]] = {}
+    for ref, oid in refs.items() if pulled else ():
         place, _, run_id = ref.rpartition("/")
         if place.startswith(names.REMOTES) and place.endswith("/runs"):
-            found.setdefault(run_id, oid)
-    found = {run_id: oid for run_id, oid in found.items() if names.is_run_id(run_id)}
-    done = settled(repository, [oid for oid, _ in known.values()], found)
-    return {run_id: oid for run_id, oid in found.items() if run_id not in done}
+            others = theirs.setdefault(run_id, [])
+            if oid not in (*others, *found.get(run_id, ())):
+                others.append(oid)
+    theirs = {run_id: oids for run_id, oids in theirs.items() if names.is_run_id(run_id)}
+    sealed = [oid for oid, _ in known.values()]
+    while layer := {run_id: oids.pop(0) for run_id, oids in theirs.items() if oids}:
+        done = settled(repository, sealed, layer)
+        for run_id in layer.keys() - done:
+            found.setdefault(run_id, []).append(layer[run_id])
+    return {run_id: commits for run_id, commits in found.items() if names.is_run_id(run_id)}
+
+
+def _looked_at(repository: Repository, commits: Sequence[str]) -> tuple[list[str], str, str]:
+    """Return those copies of a run that can be read, what they say of its status, its experiment.
+
+    Raises `DamagedError` if the first cannot be read.
+    """
+    blob = repository.objects().get(f"{commits[0]}:{RUN_YAML}", limit=STORED_LIMIT)
+    document = _document(blob, RUN_YAML)
+    status, name = str(document.get("status")), str(document.get("experiment"))
+    if len(commits) == 1:
+        return [*commits], status, name
+    edits = set(read_tree(repository, repository.commit_tree(commits[0])).edits)
+    readable = [commits[0]]
+    for commit in commits[1:]:
+        with contextlib.suppress(DamagedError):
+            edits |= read_tree(repository, repository.commit_tree(commit)).edits
+            readable.append(commit)
+    return readable, str(value_of(edits, "status") or status), name
 
 
 def _document(blob: Object | None, name: str) -> dict[str, Json]:
@@ -256,9 +286,9 @@ def _seal_group(
 ) -> list[str]:
     tmp = names.tmp_ref(secrets.token_hex(8))
     plans = []
-    for run_id, commit in group.hot.items():
+    for run_id, commits in group.hot.items():
         try:
-            plans.append((run_id, commit, _plan(repository, group, run_id, commit)))
+            plans.append((run_id, commits, _plan(repository, group, run_id, commits)))
         except GitmlError as error:
             report.unreadable[run_id] = error.message
     head = group.commit
@@ -269,7 +299,7 @@ def _seal_group(
             committer=committer,
             time=now,
             message=f"seal {names.plural(len(part), 'run')} of {names.visible(group.name)}\n",
-            parents=[*([head] if head else []), *(commit for _, commit, _ in part)],
+            parents=[*([head] if head else []), *(c for _, commits, _ in part for c in commits)],
             # Without a ledger yet the first parent is a run: its tree is not the start of ours.
             keep_tree=head is not None,
         )
@@ -287,7 +317,7 @@ def _seal_group(
         updates += [
             RefUpdate(names.experiment_ref(group.slug), stream.oid(head), group.commit),
             RefUpdate(tmp, None, None),
-            *(RefUpdate(names.run_ref(i), None, group.hot[i]) for i, _, _ in plans),
+            *(RefUpdate(names.run_ref(i), None, group.hot[i][0]) for i, _, _ in plans),
         ]
     return [run_id for run_id, _, _ in plans]
 
@@ -310,20 +340,23 @@ def put_experiment(stream: FastImport, slug: str, name: str, committer: str, now
 
 
 def _plan(
-    repository: Repository, group: _Ledger, run_id: str, commit: str
+    repository: Repository, group: _Ledger, run_id: str, commits: Sequence[str]
 ) -> str | Callable[[FastImport, str], None] | None:
     """Return what to put for a run: a tree's oid, nothing, or a writer of joined files."""
-    hot = repository.commit_tree(commit)
+    hot = list(dict.fromkeys(repository.commit_tree(commit) for commit in commits))
     sealed = None
     if group.commit is not None:
         sealed = repository.resolve(f"{group.commit}:runs/{run_id[:2]}/{run_id}")
-    if sealed == hot:
+    if [sealed] == hot:
         return None
-    states = [read_tree(repository, hot)]
+    states = [read_tree(repository, tree) for tree in hot]
+    first = states[0]
+    if all(holds(repository, first, state) for state in states[1:]):
+        states = [first]
     if sealed is not None:
         states.append(read_tree(repository, sealed))
-    elif is_merged(states[0].segments):
-        return hot
+    elif len(states) == 1 and is_merged(first.segments):
+        return hot[0]
     points = Collector()
     state = join(states, points, repository)
     fold(run_id, state)  # what cannot be a run must not break off the stream
