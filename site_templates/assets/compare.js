@@ -6,7 +6,8 @@
   if (!stored) return;
   const runs = gitml.runs.open(stored), names = runs.column('name'), experiments = runs.column('experiment');
   const view = { x: 'step', log: false, smoothing: 0, only: true };
-  let picked = [], whole = new Map(), again = () => {};
+  // Of what was asked for the first ten are side by side; the others wait for one to be taken out.
+  let asked = [], picked = [], unknown = 0, whole = new Map(), again = () => {};
 
   const row = key => runs.numbers.get(key);
   const label = key => names(row(key)) || key;
@@ -18,11 +19,13 @@
     const look = paint();
     $('#picks').replaceChildren(...picked.map(key => {
       const drop = element('button', { class: 'btn icon', type: 'button', 'aria-label': 'Take ' + label(key) + ' out' }, '×');
-      drop.addEventListener('click', () => pick(picked.filter(k => k !== key)));
+      drop.addEventListener('click', () => pick(asked.filter(k => k !== key)));
       return element('li', {}, element('span', { class: 'key' + (look(key).dash === 'dot' ? ' dotted' : ''), style: '--k: var(' + look(key).color + ')' }, element('a', { href: 'runs/' + key + '.html', title: label(key) }, label(key))), drop);
     }));
     $('#add').disabled = picked.length >= MOST;
-    $('#said').textContent = picked.length > 1 ? gitml.plural(picked.length, 'run') + ' side by side' : 'Two to ten runs side by side';
+    const many = picked.length + ' of ' + gitml.plural(asked.length, 'run') + ' side by side: a comparison takes ten. Take one out and the next comes in';
+    const words = asked.length > MOST ? many : picked.length > 1 ? gitml.plural(picked.length, 'run') + ' side by side' : 'Two to ten runs side by side';
+    $('#said').textContent = unknown ? words + '. ' + gitml.plural(unknown, 'run is', 'runs are') + ' not in this report' : words;
   }
   function heads(table, first, columns = picked) {
     const look = paint();
@@ -103,17 +106,17 @@
     if (!enough) return;
     metrics();
     params();
-    const asked = picked.slice();
-    const loaded = await Promise.all(asked.map(key => whole.get(key) || gitml.load('runs/' + key).catch(() => null)));
-    loaded.forEach((data, nth) => { if (data) whole.set(asked[nth], data); });
-    if (asked.join() !== picked.join()) return;
+    const drawn = picked;
+    const loaded = await Promise.all(drawn.map(key => whole.get(key) || gitml.load('runs/' + key).catch(() => null)));
+    loaded.forEach((data, nth) => { if (data) whole.set(drawn[nth], data); });
+    if (drawn.join() !== picked.join()) return;
     charts();
     await rest();
   }
   function save(push) {
-    gitml.writeHash([['runs', picked.join(',')], ['x', view.x === 'step' ? '' : view.x], ['log', view.log ? 1 : ''], ['sm', view.smoothing || ''], ['all', view.only ? '' : 1]], push);
+    gitml.writeHash([['runs', asked.join(',')], ['x', view.x === 'step' ? '' : view.x], ['log', view.log ? 1 : ''], ['sm', view.smoothing || ''], ['all', view.only ? '' : 1]], push);
   }
-  function pick(keys) { picked = [...new Set(keys)].slice(0, MOST); save(true); draw(); }
+  function pick(keys) { asked = [...new Set(keys)]; picked = asked.slice(0, MOST); save(true); draw(); }
   function show() {
     $$('.seg button').forEach(button => button.setAttribute('aria-pressed', String(button.dataset.x === view.x)));
     $('#log').checked = view.log;
@@ -123,7 +126,10 @@
   }
   function read() {
     const hash = gitml.readHash();
-    picked = [...new Set((hash.get('runs') || '').split(','))].filter(key => runs.numbers.has(key)).slice(0, MOST);
+    const listed = [...new Set((hash.get('runs') || '').split(',').filter(Boolean))];
+    asked = listed.filter(key => runs.numbers.has(key));
+    unknown = listed.length - asked.length;
+    picked = asked.slice(0, MOST);
     view.x = hash.get('x') === 'time' ? 'time' : 'step';
     view.log = hash.get('log') === '1';
     view.smoothing = Math.min(0.98, Math.max(0, parseFloat(hash.get('sm')) || 0));
@@ -140,7 +146,7 @@
   $('#add').addEventListener('change', event => {
     const text = event.target.value.trim(), at = runs.numbers.has(text) ? runs.numbers.get(text) : runs.keys.findIndex((k, n) => names(n) === text);
     event.target.toggleAttribute('aria-invalid', Boolean(text) && at < 0);
-    if (at >= 0) { event.target.value = ''; pick([...picked, runs.keys[at]]); }
+    if (at >= 0) { event.target.value = ''; pick([...asked, runs.keys[at]]); }
   });
   const redraw = push => { show(); save(push); again(); };
   $$('.seg button').forEach(button => button.addEventListener('click', () => { view.x = button.dataset.x; redraw(true); }));

@@ -9,7 +9,7 @@
   const usual = table.dataset.columns.split('\n');
   const usualHead = new Map($$('#runs thead tr:last-child th').slice(2).map((th, nth) => [usual[nth], th.className]));
   const all = [...(runs.made.size ? ['stage'] : []), ...runs.names.metrics.map(n => 'metrics.' + n), ...(runs.curve.metric ? ['spark'] : []), ...runs.names.params.map(n => 'params.' + n), ...runs.labels.map(n => 'tags.' + n), 'experiment', 'commit', 'branch', 'author', 'script', 'python', 'host', 'platform', 'note', 'duration', 'ended', 'updated', 'created'];
-  const selected = new Set(), MOST = 40;
+  const selected = new Set(), MOST = 40, BESIDE = 10;
   let view = [], columns = usual, where = '', sort = '', page = 1, status = new Set(), experiment = '', cursor = -1, untouched = true;
 
   const nameOf = key => key === 'spark' ? runs.curve.metric + ' curve' : key === 'created' ? 'started' : key === 'stage' ? 'Stage' : key.slice(key.indexOf('.') + 1);
@@ -211,7 +211,8 @@
     if (!compare) return;
     compare.hidden = selected.size < 2;
     compare.href = 'compare.html#runs=' + [...selected].join(',');
-    compare.lastChild.textContent = 'Compare ' + selected.size;
+    compare.lastChild.textContent = 'Compare ' + (selected.size > BESIDE ? BESIDE + ' of ' : '') + selected.size;
+    compare.title = selected.size > BESIDE ? 'A comparison takes ten runs: the first ten that were selected' : '';
   }
   function read() {
     const hash = gitml.readHash();

@@ -12,7 +12,7 @@ import pytest
 from gitml.site.explore import settled
 from gitml.site.plan import as_script
 from tests.site.browsing import LOOKS, browse, needs_browser
-from tests.support import MINUTE, START, make_runs
+from tests.support import MINUTE, START, make_runs, run_id_of
 
 LONG = "a-very-long-name-" + "that-goes-on-" * 12
 KINDS = ("adam", "lion", "sgd")
@@ -168,8 +168,16 @@ def test_ranges_combine_and_the_hash_keeps_them(sweeps, make_site):
         }
     )
     fields = "['#n', '#explore'].map(id => $(id).getAttribute('href') || $(id).textContent)"
+    fields = f"[...{fields}, $('#compare').textContent]"
+    # More than ten are never dropped in silence.
+    ten = (
+        "const ten = () => [$('#said').textContent, $$('#picks a').map(each => each.textContent)];"
+    )
+    twice = "const some = ten(); $('#picks button').click(); return [some, ten()];"
+    picks = f"{ten} if ($('#picks')) {{ {twice} }}"
+    twelve = ",".join(run_id_of(f"keen-otter-{n}")[:12] for n in range(12))
     again = "$('#metric').dispatchEvent(new Event('change')); await wait(60);"
-    wrong, (loaded, (table, _), (tabled, back_to), none, empty) = browse(
+    wrong, (loaded, (table, *_), (tabled, back_to, _), none, empty, selected, compared) = browse(
         site.path,
         [
             f"explore.html#{whole}",
@@ -177,11 +185,19 @@ def test_ranges_combine_and_the_hash_keeps_them(sweeps, make_site):
             f"runs.html#{urlencode({'q': ALSO})}",
             "explore.html#experiment=none",
             "explore.html#q=status='x'&every=1",
+            f"runs.html#sel={twelve}",
+            f"compare.html#runs={twelve},zzz",
         ],
         how="file",
-        script=act(f"if ($('#metric')) {{ {again} return told(); }} return {fields};"),
+        script=act(f"{picks} if ($('#metric')) {{ {again} return told(); }} return {fields};"),
     )
     assert wrong == []
+    assert selected[2] == "Compare 10 of 12"
+    (said, shown), (later, left) = compared
+    assert said.startswith("10 of 12 runs side by side: a comparison takes ten.")
+    assert said.endswith("1 run is not in this report")
+    assert later.startswith("10 of 11 runs")
+    assert left == [*shown[1:], "keen-otter-10"]
     assert (none["n"], empty["n"]) == ("1 run of none", "0 runs of every experiment")
     assert parse_qs(loaded["hash"][1:]) == parse_qs(whole)
     assert table == f"1–{len(seven)} of {len(seven)} (42 in all)"
