@@ -196,6 +196,8 @@ def test_names_that_are_no_slugs(gitml, trained, git, repo):
     ],
 )
 def test_what_is_refused_changes_nothing(gitml, trained, git, repo, tmp_path, args, code, said):
+    if sys.platform == "darwin" and args[-1] in {"twins", "bytes"}:
+        pytest.skip("its file system has no such names")
     trained("first")
     gitml("register", "churn", "--run", "first")
     make_run(repo, "running", status="running")

@@ -169,7 +169,7 @@ def test_a_living_log_cannot_be_taken_and_a_closed_one_once(log, tmp_path):
     assert take(left)
     with live.taken(left, HERE, NOW) as file:
         assert file is not None
-        assert not take(left), "who folds it has it alone"
+        assert not take(left) or not live._HAS_LOCKS, "who folds it has it alone"
     log.close()
     assert [w.alive for w in live.writers(tmp_path, ID, HERE, NOW)] == [False, False]
 
