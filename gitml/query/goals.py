@@ -16,7 +16,7 @@ _LARGER = frozenset(
 )
 _BESIDE = frozenset(
     "latency time duration runtime elapsed seconds secs ms memory throughput epoch epochs step "
-    "steps iteration iterations lr learning".split()
+    "steps iteration iterations lr learning grad grads gradient gradients norm weights".split()
 )
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 

@@ -99,8 +99,8 @@ def curve_of(xs: Sequence[float], ys: Sequence[float]) -> Curve | None:
         path=_pattern(len(places)) % tuple(spots),  # all at once, which is faster
         width=width,
         height=height,
-        low=number(low),
-        high=number(high),
+        low=number(float(f"{low:.4g}")),  # there is room for no more
+        high=number(float(f"{high:.4g}")),
         first=number(xs[0]),
         last=number(xs[-1]),
     )

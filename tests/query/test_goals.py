@@ -39,10 +39,10 @@ def test_what_a_run_took_comes_after_how_good_it_is():
             id="a" * 32, name="a", experiment="b", status="finished", created=0, metrics=metrics
         )
 
-    told = run("epoch", "lr", "step_time_ms", "system/memory", "train_loss_epoch", "zeal")
+    told = run("epoch", "grad_norm", "lr", "step_time_ms", "system/memory", "train_loss_epoch", "zeal")
     assert leading_metrics([told, run("epoch")]) == [
         *("train_loss_epoch", "zeal"),
-        *("epoch", "lr", "step_time_ms"),
+        *("epoch", "grad_norm", "lr", "step_time_ms"),
         "system/memory",
     ]
     assert leading_metrics([told, run("latency", goal="min")])[0] == "latency"
