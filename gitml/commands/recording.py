@@ -257,7 +257,7 @@ def share(
     """Push a run; return what came of it, None if that was not wished; ``tell`` says it too."""
     if wish is False:
         return None
-    from gitml.commands.sharing import if_interrupted
+    from gitml.commands.sharing import along_with, if_interrupted
     from gitml.sharing.autopush import push_ended, remote_of
     from gitml.tracking.capture import now_ms
     from gitml.tracking.identity import author
@@ -266,13 +266,15 @@ def share(
     words = f"{visible(run.name, 80)} is safe here, and gitml push takes it along."
     try:
         with if_interrupted(words):
-            push_ended(store, run, wish, by=author(store), now=now_ms(), settings=place.settings)
+            by = author(store)
+            done = push_ended(store, run, wish, by=by, now=now_ms(), settings=place.settings)
     except GitmlError as error:
         session.say(error.message, hint=error.hint)
         return False
     there = remote_of(store, wish) if tell else None
-    if there is not None:
-        session.screen.line(f"Pushed to {there.said}.")
+    if there is not None and done is not None:
+        along = along_with(there.said, done)
+        session.screen.line(f"Pushed to {there.said}{along}.")
     return True
 
 

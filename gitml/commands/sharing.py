@@ -144,7 +144,9 @@ def tell_push(session: Session, there: Where, done: Push, *, dry_run: bool) -> N
     facts = {
         "runs": plural(len(runs.runs), "run") if runs.runs else None,
         "ledgers": ", ".join(runs.ledgers),
-        "source": _source(name, runs) if runs.sources else None,
+        "source": plural(runs.sources, "source tree") + along_with(name, runs)
+        if runs.sources
+        else None,
         "models": ", ".join(done.models),
         "files": f"{plural(done.large.count, 'large file')}, {size(done.large.size)}"
         if done.large.count
@@ -218,12 +220,11 @@ def exit_after(done: Push) -> None:
         raise click.exceptions.Exit(done.held.reason.exit_code)
 
 
-def _source(name: str, runs: Pushed) -> str:
-    """Say how much source goes, and whether it takes along what nobody pushed."""
-    text = plural(runs.sources, "source tree")
-    if runs.commits:
-        text += f", with {plural(runs.commits, 'commit')} that no branch of {name} has"
-    return text
+def along_with(name: str, done: Pushed) -> str:
+    """Say of source that was pushed how many commits it took along that nobody had pushed."""
+    if not done.commits:
+        return ""
+    return f", with {plural(done.commits, 'commit')} that no branch of {name} has"
 
 
 def push_json(done: Push) -> dict[str, Any]:

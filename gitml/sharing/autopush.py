@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gitml.model import Run
     from gitml.store.git import Repository
     from gitml.store.pulling import Where
+    from gitml.store.pushing import Pushed
     from gitml.tracking.settings import Settings
 
 SECONDS = 60
@@ -55,8 +56,8 @@ def push_ended(
     now: int,
     settings: Settings,
     seconds: float = SECONDS,
-) -> bool:
-    """Push a run that has ended, with its source and its large files; say whether that was wished.
+) -> Pushed | None:
+    """Push a run that has ended, with its source and its large files; None is not wished.
 
     One that was sealed meanwhile goes with its ledger. Raises a `GitmlError`, whose sentence
     says that the run is safe here.
@@ -64,14 +65,14 @@ def push_ended(
     try:
         there = remote_of(repository, wish)
         if there is None:
-            return False
-        _push(repository, run, there, by=by, now=now, settings=settings, seconds=seconds)
+            return None
+        done = _push(repository, run, there, by=by, now=now, settings=settings, seconds=seconds)
         note_contact(repository, there)
     except (GitmlError, OSError) as error:
         raise _not_pushed(run, error) from None
     finally:
         repository.patience = None
-    return True
+    return done
 
 
 def _push(
@@ -83,7 +84,7 @@ def _push(
     now: int,
     settings: Settings,
     seconds: float,
-) -> None:
+) -> Pushed:
     large = {a.sha256: a.size or 0 for a in run.artifacts.values() if a.store == "lfs" and a.sha256}
     repository.patience = time.monotonic() + seconds + sum(large.values()) / RATE
     if large:
@@ -106,6 +107,7 @@ def _push(
                 f"{there.said} refuses {visible(ref, 120)}: {visible(reason, 200)}.",
                 hint=what_then([reason]),
             )
+    return done
 
 
 def _send(repository: Repository, there: Where, settings: Settings, large: dict[str, int]) -> None:

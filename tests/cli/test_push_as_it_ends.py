@@ -30,7 +30,9 @@ def test_log_pushes_the_run_and_says_so_in_json(hub, repo, git, invoke):
 
 def test_the_environment_wishes_and_no_push_overrules_it(hub, repo, git, invoke, monkeypatch):
     monkeypatch.setenv("GITML_AUTOPUSH", "1")
-    assert invoke("log", "-m", "auc=0.9", cwd=repo).out.endswith("\nPushed to origin.\n")
+    along = "with 1 commit that no branch of origin has"  # its first, which nobody pushed
+    out = invoke("log", "-m", "auc=0.9", cwd=repo).out
+    assert out.endswith(f"\nPushed to origin, {along}.\n")
     assert "Pushed" not in invoke("log", "-m", "auc=0.9", "--no-push", cwd=repo).out
     assert "never pushed to" not in invoke("status", cwd=repo).out
     assert there(git, hub) == 1

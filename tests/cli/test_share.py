@@ -101,8 +101,14 @@ def test_code_travels_when_it_is_wanted_and_stays_home_where_it_should(clone, gi
     assert "source tree" not in ada("push").out
     assert "refs/gitml/source" not in git(hub, "for-each-ref")
     (ada.path / ".gitml" / "config.yaml").unlink()
-    assert "source     1 source tree" in ada("push").out
+    assert "source     1 source tree\n" in ada("push").out
     assert "refs/gitml/source/t-" in git(hub, "for-each-ref")
+    git(ada.path, "commit", "--quiet", "-am", "not pushed yet")
+    (ada.path / "train.py").write_text("print('changed again')\n")
+    ada("log", "--name", "two", "-m", "auc=0.9")
+    along = "with 1 commit that no branch of origin has"
+    assert f"source     1 source tree, {along}\n" in ada("push", "--dry-run").out
+    assert f"\nPushed to origin, {along}.\n" in ada("log", "--push", "-m", "auc=0.9").out
 
 
 def test_large_files_go_before_the_runs_that_name_them(clone, hub):
