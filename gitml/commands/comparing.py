@@ -143,7 +143,7 @@ def draw(screen: Screen, runs: Sequence[Run], compared: Comparison, *, everythin
             start = [name] if screen.terminal else [title.lower(), name]
             goal = compared.goals[name] if title == "METRICS" else None
             rows.append(
-                [*start, *_cells(screen, values), *_change(screen, values, goal, pair=pair)]
+                [*start, *_cells(screen, values, goal), *_change(screen, values, goal, pair=pair)]
             )
     first = [next(iter(shown), "")] if screen.terminal else ["kind", "name"]
     if rows:
@@ -174,12 +174,12 @@ def head_cell(text: str) -> Cell:
     return Cell(text, "head")
 
 
-def _cells(screen: Screen, values: Sequence[Json]) -> list[Piece]:
-    """Return the cells of a row, numbers with the same decimals."""
+def _cells(screen: Screen, values: Sequence[Json], goal: str | None) -> list[Piece]:
+    """Return the cells of a row, those of a metric with the same decimals; 1.8 may be a version."""
     from gitml.output import same_decimals
 
     texts = [screen.absent if value is None else screen.value(value) for value in values]
-    return [*(same_decimals(texts) if screen.terminal else texts)]
+    return [*(same_decimals(texts) if screen.terminal and goal is not None else texts)]
 
 
 def _change(screen: Screen, values: Sequence[Json], goal: str | None, *, pair: bool) -> list[Piece]:

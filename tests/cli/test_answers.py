@@ -314,3 +314,25 @@ def test_diff_keeps_text_that_looks_like_another_pair(repo, git, invoke):
     (source,) = answer(invoke, "diff", "one-1", "two-2", "--patch", cwd=repo)["source"]
     assert source["files"] == [{"path": f"{first} {first}\n", "added": 2, "removed": 0}]
     assert f"+{first} {first}\n" in source["patch"]
+
+
+def test_versions_and_params_are_shown_as_they_are(repo):
+    runs = {"one-1": ("1.8", 0.3, 0.5), "two-2": ("1.10", 0.05, 0.25), "three-3": ("1.8", 0.3, 0.5)}
+    make_runs(
+        repo,
+        *(
+            {
+                "name": name,
+                "requirements": f"lib=={lib}\n",
+                "params": {"lr": lr},
+                "metrics": {"auc": auc},
+            }
+            for name, (lib, lr, auc) in runs.items()
+        ),
+    )
+    code, out = on_terminal("diff", *runs, cwd=repo, env={"NO_COLOR": "1"})
+    assert code == 0
+    rows = [line.split() for line in out.splitlines()]
+    assert ["lib", "1.8", "1.10", "1.8"] in rows
+    assert ["lr", "0.3", "0.05", "0.3"] in rows
+    assert ["auc", "0.50", "0.25", "0.50"] in rows
