@@ -101,6 +101,7 @@ def tell_change(
 def tell_stage(session: Session, store: Repository, written: Written, *, as_json: bool) -> None:
     """Say what became of a stage, and the command that undoes it."""
     from gitml.output import Cell
+    from gitml.registry.gates.base import review_command
 
     event, model = written.event, written.model
     assert model is not None
@@ -127,9 +128,11 @@ def tell_stage(session: Session, store: Repository, written: Written, *, as_json
         screen.line("  undo: ", Cell(undo, "act"))
     _say_if_new(session, model, event)
     if event.via == "break-glass":
+        leaves = event.kind == "unassign"
+        names = model.slug, event.version or "", event.stage or ""
         session.say(
             f"{event.stage} differs from what was reviewed until a stage file agrees.",
-            hint=f"gitml promote {model.slug} {event.version} --stage {event.stage} --review",
+            hint=review_command(*names, "direct", leaves=leaves),
         )
     _tell_deploy(session, store, written)
 
@@ -174,6 +177,8 @@ def undo_of(written: Written) -> str | None:
     if not written.changed or model is None:
         return None
     stage = f"--stage {event.stage}"
+    if event.via == "break-glass":  # what the policy does not let pass, it does not let back
+        stage += " --break-glass REASON"
     if event.kind == "unassign":
         return f"gitml promote {model.slug} {event.version} {stage}"
     if event.previous is None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gitml.errors import RefusedError
 from gitml.names import visible
 from gitml.query.index import open_index
-from gitml.registry.gates.base import Case, compared_with, worst
+from gitml.registry.gates.base import Case, compared_with, review_command, worst
 from gitml.registry.policy import evaluate, load_policy
 from gitml.registry.signing import Sign
 from gitml.registry.verify import allowed_signers, probe_signers
@@ -127,6 +127,7 @@ def case_of(
         index=index,
         remote=context.remote,
         passed_before=question.passed_before,
+        leaves=question.leaves,
     )
 
 
@@ -155,9 +156,10 @@ def _refusal(question: Question, found: Judgement) -> PolicyRefusedError:
         what = f"The policy does not let you take {name} {version.name} out of {stage}"
     else:
         what = f"{name} {version.name} does not meet the policy of {stage}"
-        if question.setting == "direct" and not any("--review" in hint for hint in hints):
-            ask_for = f"gitml promote {model.slug} {version.name} --stage {stage} --review"
-            instead = f"ask for a review: {ask_for}"
+        reviewable = question.setting in {"direct", "rollback"}
+        if reviewable and not any("--review" in hint for hint in hints):
+            names = model.slug, version.name, stage
+            instead = f"ask for a review: {review_command(*names, question.setting)}"
     steps = "; ".join(dict.fromkeys(hints))  # all of them are needed
     hint = ", or ".join(filter(None, (steps, instead)))
     hint = hint or "gitml policy explain says what it takes"

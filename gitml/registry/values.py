@@ -264,3 +264,8 @@ class ModelVersion:
     """Every file of the package."""
     extra: Mapping[str, Json] = field(default_factory=dict)
     """Keys that a newer gitml wrote, kept as they are."""
+
+    def __repr__(self) -> str:
+        """Return what it is called, as the whole of it fills a screen."""
+        run = f" of {self.run.name}" if self.run else ""
+        return f"<ModelVersion {self.model}@{self.name}, number {self.number}{run}>"

@@ -169,7 +169,10 @@ def test_emptying_asks_only_who_may(guarded, invoke, git):
     assert refused.code == 4
     assert "does not let you take churn v1.1.0 out of production" in refused.err
     assert "metrics.auc" not in refused.out
-    assert invoke("unassign", "churn", "--stage", "production", *glass, cwd=guarded).code == 0
+    emptied = invoke("unassign", "churn", "--stage", "production", *glass, cwd=guarded)
+    again = "gitml promote churn v1.1.0 --stage production --break-glass REASON"
+    assert (emptied.code, emptied.out.splitlines()[-1]) == (0, f"  undo: {again}")
+    assert "hint: gitml unassign churn --stage production --review" in emptied.err
 
 
 def test_breaking_the_glass(guarded, invoke):

@@ -394,9 +394,13 @@ def test_only_a_change_on_the_protected_branch_was_reviewed(repo, git, repositor
 
 
 def test_the_review_that_would_help_is_named():
-    assert judge(gate("review"), case()).hint == (
-        "ask for a review: gitml promote churn v1.2.0 --stage production --review"
-    )
+    for facts, command in (
+        ({}, "promote churn v1.2.0 --stage production"),
+        ({"setting": "rollback"}, "rollback churn --stage production --to v1.2.0"),
+        ({"leaves": True}, "unassign churn --stage production"),
+    ):
+        hint = judge(gate("review"), case(**facts)).hint
+        assert hint == f"ask for a review: gitml {command} --review"
 
 
 # any, all

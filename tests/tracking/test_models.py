@@ -46,6 +46,7 @@ def test_a_model_with_a_name_is_registered_with_all_metrics(repo, git, weights):
         SIGNATURE["inputs"],
     )
     assert version.metrics["auc"].last == 0.9
+    assert repr(version) == "<ModelVersion Churn EU@v1.0.0, number 1 of trained>"
     assert folder.startswith("model/churn-eu--")
     (tag,) = git(repo, "tag").split()
     stored = load_user_yaml(git(repo, "show", f"{tag}:version.yaml"), "version.yaml")

@@ -70,6 +70,8 @@ class Case:
     """The registry's remote, from which what is not here may be fetched; None: there is none."""
     passed_before: tuple[Verdict, ...] = ()
     """What the gates said when this stage had the version before (``rollback``)."""
+    leaves: bool = False
+    """Whether the version is to leave the stage."""
 
 
 class Gate(Protocol):
@@ -161,6 +163,17 @@ def judge(gate: Gate, case: Case) -> Verdict:
         return gate.check(case)
     except GitmlError as error:
         return verdict(gate, "unknown", error.message, gate.words, hint=error.hint or "")
+
+
+def review_command(
+    slug: str, version: str, stage: str, setting: Setting, *, leaves: bool = False
+) -> str:
+    """Return the command that asks for a review of what was refused."""
+    if leaves:
+        return f"gitml unassign {slug} --stage {stage} --review"
+    if setting == "rollback":
+        return f"gitml rollback {slug} --stage {stage} --to {version} --review"
+    return f"gitml promote {slug} {version} --stage {stage} --review"
 
 
 def _find(verdicts: Sequence[Verdict], gate: Gate) -> Verdict | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from gitml.names import did_you_mean, visible
-from gitml.registry.gates.base import verdict
+from gitml.registry.gates.base import review_command, verdict
 
 if TYPE_CHECKING:
     from gitml.model import Json
@@ -54,10 +54,9 @@ class Review:
         if case.setting == "propose":
             return verdict(self, "pending", "decided when it is merged", expected)
         if case.change is None:
-            hint = (
-                f"ask for a review: gitml promote {case.model.slug} {case.version.name}"
-                f" --stage {case.stage} --review"
-            )
+            names = case.model.slug, case.version.name, case.stage
+            asking = review_command(*names, case.setting, leaves=case.leaves)
+            hint = f"ask for a review: {asking}"
             return verdict(self, "refuse", "no request asked for it", expected, hint=hint)
         if not _has(case, case.change):
             got = f"{visible(case.change[:10])} is not on the protected branch"
