@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from gitml.redact import strip_credentials
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gitml.model import Artifact, Dataset, Environment, Json, Run, Source
 
 T = TypeVar("T", "Artifact", "Dataset", "Environment", "Source")
@@ -25,20 +27,23 @@ HIDDEN = "…@…"
 
 _TEXTS = frozenset({str, list, dict})
 """What may hold a text."""
+_MARKED = re.compile(r"\w-?\d|\w-\w")
+"""What the name of a machine has that a word has not."""
 
 
 def redacted(run: Run) -> Run:
     """Return a run without what tells about people and machines rather than about models."""
     machine = run.environment
+    text = _without(machine.host)
     variables = {name: text(each) for name, each in machine.variables.items()}
     return replace(
         run,
         name=text(run.name),
         author=author(run.author),
         note=None if run.note is None else text(run.note),
-        params={n: value(v) if type(v) in _TEXTS else v for n, v in run.params.items()},
+        params={n: value(v, text) if type(v) in _TEXTS else v for n, v in run.params.items()},
         tags={name: text(each) for name, each in run.tags.items()},
-        source=_source(run.source),
+        source=_source(run.source, text),
         environment=_with(machine, host=None, variables=variables),
         inputs=tuple([_input(each) for each in run.inputs]),
         artifacts={path: _artifact(each) for path, each in run.artifacts.items()},
@@ -66,14 +71,32 @@ def text(words: str) -> str:
     )
 
 
-def value(found: Json) -> Json:
+@lru_cache(1024)
+def _without(host: str | None) -> Callable[[str], str]:
+    """Return `text` for what a machine recorded, where its own name is not told either.
+
+    A name that is a plain word, as ``train``, is left alone: texts have it for another reason.
+    """
+    host = host or ""
+    short, _, domain = host.partition(".")
+    if _MARKED.search(short):
+        name = rf"{re.escape(short)}(?:\.{re.escape(domain)})?" if domain else re.escape(short)
+    elif domain:
+        name, short = re.escape(host), host
+    else:
+        return text
+    named = re.compile(rf"(?<![\w.-]){name}(?![\w-])")
+    return lambda words: text(named.sub("…", words) if short in words else words)
+
+
+def value(found: Json, text: Callable[[str], str] = text) -> Json:
     """Return a value of a param with its texts redacted."""
     if isinstance(found, str):
         return text(found)
     if isinstance(found, list):
-        return [value(each) for each in found]
+        return [value(each, text) for each in found]
     if isinstance(found, dict):
-        return {name: value(each) for name, each in found.items()}
+        return {name: value(each, text) for name, each in found.items()}
     return found
 
 
@@ -84,7 +107,7 @@ def author(who: str) -> str:
     return name.partition("@")[0]
 
 
-def _source(source: Source) -> Source:
+def _source(source: Source, text: Callable[[str], str]) -> Source:
     return _with(
         source,
         remote=None if source.remote is None else _remote(source.remote),

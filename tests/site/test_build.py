@@ -200,14 +200,17 @@ PRIVATE = {
     "author": "Ada Author <ada@corp.example.com>",
     "note": "ask **bob@corp.example.com**, see /home/ada/notes.txt",
     "params": {"path": "/home/ada/data", "windows": "C:\\Users\\ada\\data", "mail": "a@b.example"},
-    "tags": {"owner": "ada@corp.example.com"},
+    "tags": {
+        "owner": "ada@corp.example.com",
+        "ran": "on anvil-7: anvil-7.corp.example.com:22, anvil-70",
+    },
     "source": Source(
         commit="1" * 40,
         remote="https://ada:hunter2@git.example.com/team/churn.git",
         command=("python", "/home/ada/train.py", "--to", "ada@corp.example.com"),
         changed=("/home/ada/x.py",),
     ),
-    "environment": Environment(host="anvil.corp.example.com", variables={"HOME_": "/Users/ada"}),
+    "environment": Environment(host="anvil-7.corp.example.com", variables={"HOME_": "/Users/ada"}),
 }
 
 
@@ -216,10 +219,11 @@ def test_people_and_machines_are_left_out(repo, make_site, files_of):
     hidden = b"".join(files_of(make_site(repo).path).values())
     for secret in (b"corp.example.com", b"hunter2", b"/home/ada", b"/Users/ada", b"Users\\\\ada"):
         assert secret not in hidden, secret
+    assert b"on \xe2\x80\xa6: \xe2\x80\xa6:22, anvil-70" in hidden
     assert b"Ada Author" in hidden
     assert b"https://git.example.com/team/churn/commit/1111" in hidden
     shown = b"".join(files_of(make_site(repo, "shown", redact=False).path).values())
-    for private in (b"ada@corp.example.com", b"anvil.corp.example.com", b"/home/ada/data"):
+    for private in (b"ada@corp.example.com", b"anvil-7.corp.example.com", b"/home/ada/data"):
         assert private in shown, private
 
 
