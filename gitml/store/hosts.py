@@ -35,8 +35,11 @@ _ALONG = (
 _NO_KEY = (
     *("could not read Username", "could not read Password", "terminal prompts disabled"),
     *("Authentication failed", "Permission denied (", "Host key verification failed"),
-    *("HTTP Basic: Access denied", "Invalid username or", "error: 401", "error: 403"),
-    *("Permission to ", "You do not have permission", "not allowed to push"),
+    *("HTTP Basic: Access denied", "Invalid username or", "error: 401"),
+)
+_NO_RIGHT = (
+    *("Permission to ", "You do not have permission", "not allowed to push", "read only"),
+    *("Write access to repository not granted", "service not enabled", "error: 403"),
 )
 _NOT_THERE = (
     *("does not appear to be a git repository", "Repository not found", "repository not found"),
@@ -116,11 +119,12 @@ def transport_failure(remote: str, err: str, code: int) -> GitmlError:
         )
     if "does not support --atomic" in err:
         return AtomicError(f"{name} cannot push several refs as one.")
-    if any(word in err for word in _NO_KEY):
-        return RemoteError(
-            f"{name} does not let you in: {_telling(err)}",
-            hint=f"git fetch {name} asks for what is missing; gitml itself never asks",
-        )
+    if any(word in err for word in (*_NO_RIGHT, *_NO_KEY)):
+        hint = f"git fetch {name} asks for what is missing; gitml itself never asks"
+        if any(word in err for word in _NO_RIGHT):
+            hint = "the account that git has there lacks the right, which whoever owns it gives"
+            hint += "; a workflow of GitHub says permissions: contents: write"
+        return RemoteError(f"{name} does not let you in: {_telling(err)}", hint=hint)
     if any(word in err for word in _NOT_THERE):
         return UnreachableError(
             f"{name} is not there: {_telling(err)}",
@@ -201,7 +205,7 @@ def _last_words(err: str) -> str:
 def _telling(err: str) -> str:
     """Return the line of git's words that says most."""
     lines = [line.strip() for line in err.splitlines() if line.strip()]
-    words = (*_NO_KEY, *_NOT_THERE, *_AWAY)
+    words = (*_NO_RIGHT, *_NO_KEY, *_NOT_THERE, *_AWAY)
     best = next((line for word in words for line in lines if word in line), "")
     best = best or next(
         (line for line in lines if line.startswith(("fatal:", "error:"))), "no word"

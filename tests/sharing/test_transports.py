@@ -133,13 +133,19 @@ def test_a_password_that_nobody_gives_is_not_waited_for(hosts, hub, clone, home,
     assert list(runs_of(gitml)) == ["one"]
 
 
-def test_a_wrong_password_is_named_and_kept_to_itself(hosts, hub, clone):
+def test_a_wrong_password_is_named_and_kept_to_itself(hosts, hub, clone, git):
     gitml = clone("ada", hosts[1]["path"] + hub)
     make_run(gitml.path, "one")
     wrong = hosts[1]["password"].replace("//", "//ada:s3cret@") + hub
     answer = gitml("push", wrong, code=9)
     assert "s3cret" not in answer.out + answer.err
     assert "hint:" in answer.err
+    # An account that may read and no more.
+    git(hosts[0] / hub, "config", "http.receivepack", "false")
+    gitml("pull", hosts[1]["http-v2"] + hub)
+    answer = gitml("push", hosts[1]["http-v2"] + hub, code=9)
+    assert "does not let you in: " in answer.err
+    assert "lacks the right" in answer.err
 
 
 def test_a_large_file_makes_no_message_worse(hosts, hub, clone):
