@@ -156,7 +156,7 @@ def tell_push(session: Session, there: Where, done: Push, *, dry_run: bool) -> N
     for label, text in facts.items():
         screen.fact(label, text or None)
     moved = any(facts.values())
-    if not moved and not runs.refused and done.held.reason is None:
+    if not (moved or runs.refused or done.held.reason or done.wrong):
         screen.line(f"{name} has everything{', as far as is known' if dry_run else ''}.")
     elif dry_run:
         screen.line(f"Would push this to {name}; nothing was sent.")
@@ -214,6 +214,8 @@ def exit_after_pull(done: Pull) -> None:
 
 def exit_after(done: Push) -> None:
     """End with an exit code that tells whether all went."""
+    if done.wrong is not None:
+        raise done.wrong
     if done.runs.refused:
         raise click.exceptions.Exit(REFUSED)
     if done.held.reason is not None:
@@ -239,6 +241,7 @@ def push_json(done: Push) -> dict[str, Any]:
         "large": {"count": done.large.count, "bytes": done.large.size},
         "refused": done.runs.refused,
         "waiting": _held_json(done.held),
+        "wrong": None if done.wrong is None else done.wrong.message,
     }
 
 

@@ -46,6 +46,8 @@ class Push:
     """Large files."""
     held: Held = field(default_factory=Held)
     """What stays home, since large files that it names did not go."""
+    wrong: GitmlError | None = None
+    """Why models were not published; everything else went."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -138,8 +140,9 @@ def _publish(repository: Repository, done: Push, apart: Sequence[str], context: 
             published = publish(repository, slug, context)
         except GitmlError as error:
             if slug is None:
-                raise
-            done.held.models[slug] = error
+                done.wrong = error
+            else:
+                done.held.models[slug] = error
             continue
         for one in published:
             done.models += [f"{v.version.slug}@{v.version.name}" for v in one.versions]

@@ -131,6 +131,24 @@ def test_a_version_that_waited_is_published(clone, git, hub, tmp_path):
     assert "churn@v1.0.0" in ada("push").out
     bob("pull")
     assert json.loads(bob("model", "show", "churn@1", "--json").out)["version"]["published"]
+    # Runs come and go whatever becomes of models, and that is told after them.
+    before = git(hub, "rev-parse", "refs/gitml/models/churn").strip()
+    ada("model", "tag", "churn", "team=a")
+    bob("pull")
+    git(hub, "update-ref", "refs/gitml/models/churn", before)
+    make_run(ada.path, "two")
+    ada("push")
+    answer = bob("pull", code=8)
+    assert "1 new or changed run\nPulled from origin in" in answer.out
+    assert "The journal of churn on origin does not contain" in answer.err
+    bob("register", "other", "--run", "one", "--path", "model.txt", "--no-push")
+    hook = hub / "hooks" / "update"
+    hook.write_text("#!/bin/sh\ncase $1 in refs/tags/*) exit 1;; esac\n")
+    hook.chmod(0o755)
+    make_run(bob.path, "three")
+    answer = bob("push", code=8)
+    assert answer.out == "  runs       1 run\nPushed to origin.\n"
+    assert "error: " in answer.err
 
 
 def test_a_rewound_ledger_is_named_and_not_followed(clone, git, hub):
