@@ -16,6 +16,7 @@ from gitml.site.happened import Teller
 from gitml.site.pages import Feed, Overview
 from gitml.site.parts import ExperimentCard, Fact, RunLine
 from gitml.site.plan import Output
+from gitml.site.regressions import worst
 from gitml.words import number
 
 if TYPE_CHECKING:
@@ -28,24 +29,27 @@ if TYPE_CHECKING:
     from gitml.site.registered import ShownModel
 
 _RECENT, _FEED, _VALUES, _HELD = 10, 30, 2, 12
+_PLACES = 4
 
 
 def outputs(site: Site) -> Iterator[Output]:
     """Yield the first page and the feed."""
-    given = site.gathered, site.frames
-    yield Output(address=urls.OVERVIEW, make=lambda: site.page("overview", overview(*given)))
-    yield Output(address=urls.FEED, make=lambda: site.page("feed", feed(*given)))
+    yield Output(address=urls.OVERVIEW, make=lambda: site.page("overview", overview(site)))
+    yield Output(
+        address=urls.FEED, make=lambda: site.page("feed", feed(site.gathered, site.frames))
+    )
 
 
-def overview(gathered: Gathered, frames: Frames) -> Overview:
+def overview(site: Site) -> Overview:
     """Return the context of the first page."""
+    gathered, frames = site.gathered, site.frames
     registered, teller = gathered.registered, Teller(gathered=gathered, root="")
     pairs = [(shown, registered.current(shown)) for shown in registered.living]
     held = [(shown, current) for shown, current in pairs if current is not None]
     cards = [_card(gathered, name, runs) for name, runs in gathered.experiments().items()]
     return Overview(
         frame=frames.frame(urls.OVERVIEW, "Overview"),
-        facts=_facts(gathered),
+        facts=_facts(gathered, worst(site)),
         experiments=tuple(cards),
         recent=tuple(_line(gathered, run) for run in gathered.runs[:_RECENT]),
         stage=registered.production or "",
@@ -54,7 +58,7 @@ def overview(gathered: Gathered, frames: Frames) -> Overview:
     )
 
 
-def _facts(gathered: Gathered) -> tuple[Fact, ...]:
+def _facts(gathered: Gathered, regressions: Fact | None) -> tuple[Fact, ...]:
     runs = gathered.runs
     if not runs:
         return ()
@@ -81,8 +85,11 @@ def _facts(gathered: Gathered) -> tuple[Fact, ...]:
             tone="down" if failed else "",
         )
     )
+    facts += [regressions] if regressions else []
+    if len(facts) > _PLACES:  # the cards below tell how many experiments there are
+        del facts[1]
     branches = {run.source.branch for run in runs if run.source.branch}
-    if branches and len(facts) < 4:  # noqa: PLR2004 - the strip has four places
+    if branches and len(facts) < _PLACES:
         some = ", ".join(sorted(branches)[:2])
         facts.append(Fact(label="Branches", value=f"{len(branches):,}", note=some))
     return tuple(facts)

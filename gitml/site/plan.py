@@ -58,6 +58,8 @@ class Site:
     sparks: dict[str, str] = field(default_factory=dict)
     """The sparkline of each run by id; there once the pages of runs are made, which come first."""
 
+    contexts: dict[str, Any] = field(default_factory=dict)
+    """What one page is made from, by its name, where another page tells of it."""
     notes: dict[str, Json] = field(default_factory=dict)
     """What the next build wants to know of this one."""
 

@@ -41,8 +41,37 @@ def outputs(site: Site) -> Iterator[Output]:
         )
 
 
+def worst(site: Site) -> Fact | None:
+    """Return how many regressions there are and the largest, None without any.
+
+    Those of few commits are left to the page, which says that they may be noise.
+    """
+    if not comparable(site.gathered.runs):
+        return None
+    found = regressions(site)
+    lines = [line for card in found.cards for line in card.lines] + [*found.more]
+    lines = [line for line in lines if line.fitted]
+    if not lines:
+        return None
+    first = lines[0]
+    return Fact(
+        label="Regressions",
+        value=f"{len(lines):,}",
+        note=f"{first.metric} {first.size}" + (f" on {first.branch}" if first.branch else ""),
+        tone="down",
+        href=urls.REGRESSIONS,
+    )
+
+
 def regressions(site: Site) -> Regressions:
-    """Return the context of the page."""
+    """Return the context of the page, made once for each site."""
+    if "regressions" not in site.contexts:
+        site.contexts["regressions"] = _regressions(site)
+    found: Regressions = site.contexts["regressions"]
+    return found
+
+
+def _regressions(site: Site) -> Regressions:
     gathered = site.gathered
     room = _POINTS // max(len(gathered.runs), 1)
     metrics = frozenset(gathered.leading[: min(max(room, _FEWEST), _MOST)])

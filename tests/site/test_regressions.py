@@ -59,13 +59,16 @@ def test_metrics_that_are_not_looked_at_are_counted_where_there_is_something_to_
 
 def test_the_largest_first_with_what_leads_to_it(world, make_site):
     repo, commits = world
-    text = make_site(repo).text("regressions.html")
+    site = make_site(repo)
+    text = site.text("regressions.html")
     cards = text.split("<article")[1:]
     assert [re.search(r"<h3><code>(.+?)</code>", card)[1] for card in cards] == [
         LONG,
         "ndcg",
         "auc",
     ]
+    strip = site.text("index.html").partition("Regressions</dt>")[2].partition("</div>")[0]
+    assert strip.startswith('<dd><a href="regressions.html">2</a> <small class="down">')
     auc = cards[2]
     assert re.search(r"▼</span> −4\.[1-5]%</span></header>", auc)
     web = "https://github.com/acme/churn"
