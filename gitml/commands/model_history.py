@@ -66,7 +66,8 @@ def _draw(session: Session, events: list[Event]) -> None:
     ]
     rows: list[list[Piece]] = []
     for event in events:
-        how = ", ".join(filter(None, [event.via, event.review]))
+        plain = event.kind == "unassign" and event.via == "promote"
+        how = ", ".join(filter(None, ["unassign" if plain else event.via, event.review]))
         why = (event.reason or "").replace("\n", " ")
         rows.append(
             [

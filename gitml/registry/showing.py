@@ -88,8 +88,14 @@ def told(event: Event) -> str:
     words: Mapping[str, str] = {
         "deprecate": "deprecated",
         "restore": "restored",
-        "describe": "described",
+        "describe": _described(event),
         "delete": "deleted",
         "reproduce": "reproduced",
     }
     return f"{words.get(event.kind, event.kind)} {what}"
+
+
+def _described(event: Event) -> str:
+    if "labels" in event.extra:
+        return "tagged"
+    return "noted" if "note" in event.extra else "described"

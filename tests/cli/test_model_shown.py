@@ -111,6 +111,10 @@ def test_versions_are_compared_in_all_that_they_are(churn, gitml):
 
 
 def test_history_says_who_did_what_and_why(churn, gitml):
+    gitml("model", "tag", "churn@1", "a=b")
+    gitml("model", "note", "churn@1", "slow")
+    gitml("promote", "churn", "2", "--stage", "dev")
+    gitml("unassign", "churn", "--stage", "dev")
     gitml("promote", "churn", "2", "--stage", "production")
     gitml("rollback", "churn", "--stage", "production", "-m", "slow")
     events = document(gitml, "model", "history", "churn", "--stage", "production")["events"]
@@ -122,7 +126,8 @@ def test_history_says_who_did_what_and_why(churn, gitml):
     text = gitml("model", "history", "churn").out
     for words in (
         *("production: v2.0.0 → v1.0.0  rollback", "production: empty → v1.0.0"),
-        *("registered v2.0.0", "described the model"),
+        *("registered v2.0.0", "described the model", "tagged v1.0.0", "noted v1.0.0"),
+        "dev: v2.0.0 → empty          unassign",
     ):
         assert words in text
     assert gitml("model", "history", "churn", "--stage", "nowhere").out == ""
