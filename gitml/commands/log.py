@@ -14,6 +14,7 @@ from gitml.commands.recording import (
     draw_next,
     find_parent,
     finish,
+    machine_of,
     open_recorder,
     place_of,
     push_wish,
@@ -78,6 +79,7 @@ def log(  # noqa: PLR0913 - options that all may be given
     usual names in this folder: params.yaml, metrics.json, history.csv,
     dvclive/ and the like. All is read and checked before anything is written.
     When the training began is not guessed: --started or --duration tells it.
+    The packages are those of the activated environment, else of gitml's own.
     A run that could not be pushed is safe here, and the next gitml push sends it.
     """
     if quiet and as_json:
@@ -163,16 +165,16 @@ def _record(
 ) -> None:
     """Write everything into the run's log, or nothing."""
     from gitml.model import iso
-    from gitml.tracking import capture
     from gitml.tracking.gather import record
 
     try:
         if before is None:
+            environment, packages = machine_of(place)
             recorder.begin(
                 created=span[0],
                 parent=parent,
-                environment=capture.environment(place.settings.variables),
-                requirements=capture.requirements(),
+                environment=environment,
+                requirements=packages,
                 code=place.code,
                 checkpoints=False,
             )

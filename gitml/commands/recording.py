@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gitml.commands.options import F, Session
-    from gitml.model import Run, Source
+    from gitml.model import Environment, Run, Source
     from gitml.output import Piece, Screen
     from gitml.store.git import Repository
     from gitml.tracking.gather import Line
@@ -152,6 +152,18 @@ def place_of(session: Session) -> Place:
         store = code
     top = code.work_tree if code is not None else store.work_tree
     return Place(store=store, code=code, settings=read_settings(top), cwd=session.cwd())
+
+
+def machine_of(place: Place, words: Sequence[str] = ()) -> tuple[Environment, str]:
+    """Return the machine, and the packages of the Python that a training's command runs in."""
+    from gitml.tracking import capture, interpreter
+
+    environment = capture.environment(place.settings.variables)
+    venv, conda = (capture.variable(name) for name in ("VIRTUAL_ENV", "CONDA_PREFIX"))
+    found = interpreter.find(words, venv=venv, conda=conda)
+    if found is None:
+        return environment, capture.requirements()
+    return replace(environment, python=found.python), capture.requirements(found.path)
 
 
 def request_of(given: dict[str, Any]) -> Request:

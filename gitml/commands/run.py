@@ -19,6 +19,7 @@ from gitml.commands.recording import (
     draw_next,
     find_parent,
     finish,
+    machine_of,
     open_recorder,
     place_of,
     push_wish,
@@ -71,6 +72,7 @@ def run(  # noqa: PLR0913 - options that all may be given
     Its output passes through, and its exit code is that of gitml run: 128 and
     the signal's number if it was killed, 127 if there is no such command and
     126 if it cannot be run. A run that fails or is killed is kept as such.
+    The packages are those of the Python that the command names or that is activated.
 
     Files named here are read when it has ended; without -p, --params, -m,
     --metrics and --history those of usual names that it has written. A program
@@ -124,7 +126,6 @@ def _begin(
 ) -> Gathered:
     """State what is known before the command runs; raise `InputError` for flags that are wrong."""
     from gitml.redact import mask_arguments
-    from gitml.tracking import capture
     from gitml.tracking.child import script_in
     from gitml.tracking.gather import gather, record
     from gitml.tracking.session import relative
@@ -137,11 +138,12 @@ def _begin(
     first.lines = [line for line in first.lines if line.kind != "metrics"]
     if before is None:
         script = script_in(words)
+        environment, packages = machine_of(place, words)
         recorder.begin(
             created=session.now,
             parent=parent,
-            environment=capture.environment(place.settings.variables),
-            requirements=capture.requirements(),
+            environment=environment,
+            requirements=packages,
             code=place.code,
             command=mask_arguments(words),
             script=relative(Path(script).absolute(), place.code) if script else None,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from gitml.redact import strip_credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _HEADER_BYTES = 4096
 _NAME = re.compile(rb"^Name:[ \t]*(\S+)", re.MULTILINE | re.IGNORECASE)
@@ -25,17 +25,17 @@ _SEPARATORS = re.compile(r"[-_.]+")
 _seen: tuple[tuple[tuple[str, int], ...], str] | None = None
 
 
-def requirements() -> str:
-    """Return a line for each installed distribution, sorted by normalised name.
+def requirements(path: Iterable[str] | None = None) -> str:
+    """Return a line for each distribution on ``path``, sorted by normalised name.
 
     ``name==version`` as a rule. What was installed from a URL (PEP 610: git, an
     archive, a folder) is ``name @ url  # version``, credentials removed; a local
     file or folder that is gone since says nothing and counts as ``name==version``.
-    The first of one name on ``sys.path`` counts, as in an import. Read again only
-    when a folder on ``sys.path`` has changed.
+    ``path`` is ``sys.path`` if not given. The first of one name counts, as in an
+    import. Read again only when a folder has changed.
     """
     global _seen  # noqa: PLW0603 - one interpreter has one set of packages
-    stamp = tuple(_stamps())
+    stamp = tuple(_stamps(sys.path if path is None else path))
     if _seen is None or _seen[0] != stamp:
         found: dict[str, str] = {}
         for place, _ in stamp:
@@ -50,9 +50,9 @@ def normalized(name: str) -> str:
     return _SEPARATORS.sub("-", name).lower()
 
 
-def _stamps() -> Iterator[tuple[str, int]]:
-    """Each place on ``sys.path`` that exists, with the time it last changed."""
-    for entry in dict.fromkeys(sys.path):
+def _stamps(path: Iterable[str]) -> Iterator[tuple[str, int]]:
+    """Each place on ``path`` that exists, with the time it last changed."""
+    for entry in dict.fromkeys(path):
         with suppress(OSError, ValueError):
             yield entry or ".", os.stat(entry or ".").st_mtime_ns
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import venv
 
 import pytest
 
@@ -524,3 +525,32 @@ def used():
     """Return how long the processor has worked for processes of ours that have ended."""
     times = os.times()
     return times.children_user + times.children_system
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a first line that names an interpreter")
+def test_packages_are_those_of_the_python_that_trains(repo, invoke, monkeypatch, tmp_path):
+    """Gitml may live in an environment of its own, as pipx makes one."""
+    place = tmp_path / "theirs"
+    venv.create(place, symlinks=True)
+    (site,) = place.glob("lib/python*/site-packages")
+    (site / "theirs-9.9.dist-info").mkdir()
+    (site / "theirs-9.9.dist-info" / "METADATA").write_text("Name: theirs\nVersion: 9.9\n")
+    script = repo / "tool"
+    script.write_text(f"#!{place}/bin/python\n")
+    script.chmod(0o755)
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+
+    def packages(*words):
+        assert invoke(*words, cwd=repo).code == 0
+        return invoke("source", "latest", "--requirements", cwd=repo).out
+
+    own = packages("run", "-q", "--", sys.executable, "-c", "pass")
+    assert "click==" in own
+    assert packages("run", "-q", "--", place / "bin" / "python", "-c", "pass") == "theirs==9.9\n"
+    assert packages("run", "-q", "--", "./tool") == "theirs==9.9\n"
+    assert packages("run", "-q", "--", "true") == own
+    monkeypatch.setenv("VIRTUAL_ENV", str(place))
+    assert packages("log", "-m", "auc=1") == "theirs==9.9\n"
+    monkeypatch.setenv("VIRTUAL_ENV", str(tmp_path / "gone"))
+    assert packages("log", "-m", "auc=1") == own
