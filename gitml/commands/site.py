@@ -160,7 +160,8 @@ def _tell(session: Session, output: Path, done: Written, *, check: bool) -> None
     "--output",
     metavar="DIR",
     type=click.Path(path_type=Path),
-    help="Keep the pages in this folder; by default out of sight, in the repository's own.",
+    help="Keep the pages in this folder; by default they lie in the repository's own, and go when "
+    "this ends.",
 )
 @what_is_shown
 def serve(
@@ -169,23 +170,24 @@ def serve(
     """Show the report in a browser of this machine, always up to date.
 
     Pages are made anew when a run ends, when versions or stages change, and when
-    others' runs are pulled; reload to see them. No other machine can reach it.
-    Ctrl+C ends it.
+    others' runs are pulled; those that are open in a browser then load themselves
+    again. No other machine can reach it. Ctrl+C ends it.
     """
     import time
+    from contextlib import ExitStack
 
     from gitml.errors import BeatenError, GitmlError
     from gitml.site.gather import Options
-    from gitml.site.plan import hashed
-    from gitml.site.serve import answering, changes, listen
+    from gitml.site.serve import answering, changes, listen, passing_folder
     from gitml.site.write import Folder
 
     if output is not None:
         check_place(session, output)
     options = Options(**asked)
     store = session.store()
-    folder = output or store.home / "site" / hashed(repr(options))
-    with listen(folder, port) as server:
+    with ExitStack() as stack:
+        folder = output or stack.enter_context(passing_folder(store.home))
+        server = stack.enter_context(listen(folder, port))
         moments = changes(store, time.sleep)
         next(moments)
         done = build_pages(session, Folder(folder), options)
@@ -203,6 +205,7 @@ def serve(
                     session.say(error.message, hint=error.hint)
                     continue
                 if done.changed:
+                    server.changes.add([*done.written, *done.removed])
                     removed = f", {len(done.removed):,} removed" if done.removed else ""
                     _say(session, f"{plural(len(done.written), 'file')} written anew{removed}.")
 

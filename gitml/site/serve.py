@@ -9,21 +9,30 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import os
+import secrets
 import shutil
 import socketserver
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
-from gitml.errors import InputError
-from gitml.names import REMOTES, TAGS
+from gitml.errors import InputError, StorageError
+from gitml.names import REMOTES, TAGS, visible
+from gitml.site.reload import Changes
 from gitml.site.urls import OVERVIEW
 from gitml.store import live
+
+try:
+    import fcntl
+except ImportError:
+    fcntl = None  # type: ignore[assignment]
+_HAS_LOCKS = hasattr(fcntl, "flock")
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,6 +79,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self, folder: Path, port: int) -> None:
         """Take the port; raises `OSError`."""
         self.folder = folder
+        self.changes = Changes()
         super().__init__((LOOPBACK, port), _Handler)
         port = int(self.server_address[1])
         self.url = f"http://{LOOPBACK}:{port}/"
@@ -121,6 +131,11 @@ class _Handler(BaseHTTPRequestHandler):
         if self._is_elsewhere():
             self._say(HTTPStatus.FORBIDDEN, "Another site may not read this.", whole=whole)
             return
+        asked = urlsplit(self.path)
+        own = self.server.changes.answer(asked.path, asked.query)
+        if own is not None:
+            self._give(*own, whole=whole)
+            return
         path = self.server.find(self.path)
         try:
             file = None if path is None else path.open("rb")
@@ -130,23 +145,31 @@ class _Handler(BaseHTTPRequestHandler):
             self._say(HTTPStatus.NOT_FOUND, _MISSING, whole=whole)
             return
         with file:
-            status = os.fstat(file.fileno())
-            tag = f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
-            if self.headers.get("If-None-Match") == tag:
-                self._head(HTTPStatus.NOT_MODIFIED, ETag=tag)
-                return
-            page = path.suffix == ".html"
-            self._head(
-                HTTPStatus.OK,
-                **{
-                    "Content-Type": _TYPES.get(path.suffix, "application/octet-stream"),
-                    "Content-Length": str(status.st_size),
-                    "Content-Security-Policy": _PAGE_POLICY if page else _FILE_POLICY,
-                    "ETag": tag,
-                },
-            )
-            if whole:
-                shutil.copyfileobj(file, self.wfile)
+            self._show(path, file, whole=whole)
+
+    def _show(self, path: Path, file: BinaryIO, *, whole: bool) -> None:
+        """Answer with a file; with a page as it is now, and what will tell that it is no longer."""
+        changes, page = self.server.changes, path.suffix == ".html"
+        status = os.fstat(file.fileno())
+        tag = f"{status.st_mtime_ns:x}-{status.st_size:x}"
+        tag = f'"{tag}-{changes.version}"' if page else f'"{tag}"'
+        if self.headers.get("If-None-Match") == tag:
+            self._head(HTTPStatus.NOT_MODIFIED, ETag=tag)
+            return
+        content: BinaryIO = io.BytesIO(changes.watching(file.read())) if page else file
+        size = content.seek(0, os.SEEK_END)
+        content.seek(0)
+        self._head(
+            HTTPStatus.OK,
+            **{
+                "Content-Type": _TYPES.get(path.suffix, "application/octet-stream"),
+                "Content-Length": str(size),
+                "Content-Security-Policy": _PAGE_POLICY if page else _FILE_POLICY,
+                "ETag": tag,
+            },
+        )
+        if whole:
+            shutil.copyfileobj(content, self.wfile)
 
     def _is_elsewhere(self) -> bool:
         """Say whether a page of another site asks, unless it is a link that somebody follows."""
@@ -163,8 +186,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def _say(self, status: HTTPStatus, text: str, *, whole: bool) -> None:
-        data = text.encode()
         kind = _TYPES[".html"] if text.startswith("<") else "text/plain; charset=utf-8"
+        self._give(kind, text.encode(), status, whole=whole)
+
+    def _give(
+        self, kind: str, data: bytes, status: HTTPStatus = HTTPStatus.OK, *, whole: bool
+    ) -> None:
         self._head(status, **{"Content-Type": kind, "Content-Length": str(len(data))})
         if whole:
             self.wfile.write(data)
@@ -188,6 +215,63 @@ def listen(folder: Path, port: int | None) -> Server:
                 hint="name another with --port; without one, gitml takes one that is free",
             ) from None
     raise AssertionError("port 0 is never taken")  # pragma: no cover
+
+
+@contextmanager
+def passing_folder(home: Path) -> Iterator[Path]:
+    """Give a folder for pages that goes when it is left; those of killed servers go first.
+
+    Raises `StorageError`.
+    """
+    place = home / "site"
+    name = secrets.token_hex(6)
+    lock = place / f"{name}.lock"
+    # Under another name until it is locked: who cleans up would take it for a killed server's.
+    hidden = lock.with_suffix(".new") if _HAS_LOCKS else lock
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        _remove_left(place)
+        held = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        if _HAS_LOCKS:
+            with suppress(OSError):  # not every file system has them
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            hidden.rename(lock)
+    except OSError as error:
+        raise StorageError(
+            f"{visible(str(place))} cannot be written to: {error.strerror}.",
+            hint="name a folder for the pages with -o",
+        ) from None
+    try:
+        yield place / name
+    finally:
+        shutil.rmtree(place / name, ignore_errors=True)
+        os.close(held)
+        lock.unlink(missing_ok=True)
+
+
+def _remove_left(place: Path) -> None:
+    """Remove the folders, and their locks, that no server has."""
+    folders = [path for path in place.iterdir() if path.is_dir()]  # first: a lock is there before
+    locks = {path.stem: path for path in place.glob("*.lock")}
+    for name in {path.name for path in folders} | locks.keys():
+        lock = locks.get(name)
+        if lock is None or _is_left(lock):
+            shutil.rmtree(place / name, ignore_errors=True)
+            with suppress(OSError):
+                (place / f"{name}.lock").unlink(missing_ok=True)
+
+
+def _is_left(lock: Path) -> bool:
+    """Say whether nobody holds a lock; where that cannot be told, somebody does."""
+    try:
+        if not _HAS_LOCKS:  # Windows does not remove what is open
+            lock.unlink()
+            return True
+        with lock.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager

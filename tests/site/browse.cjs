@@ -1,5 +1,5 @@
 // Opens every page of a site in Chromium and says what is wrong with it:
-//   node browse.cjs MODULES CHROMIUM FOLDER [http] < {pages, looks: [[width, theme]], unfold, script}
+//   node browse.cjs MODULES CHROMIUM FOLDER file|http|ADDRESS < {pages, looks: [[width, theme]], unfold, script}
 // One JSON answer: console errors and violations, requests that leave the site, what axe finds,
 // sideways scroll, and how much is drawn. A page is looked at when it is at rest, however long
 // that takes; scripts have atRest() for after what they do, and goBack().
@@ -54,7 +54,7 @@ function serve() {
 (async () => {
   const { pages, looks, unfold, script } = JSON.parse(fs.readFileSync(0, 'utf8'));
   const server = how === 'http' ? await serve() : null;
-  const base = server ? `http://127.0.0.1:${server.address().port}/` : `file://${path.resolve(folder)}/`;
+  const base = /^http:/.test(how) ? how : server ? `http://127.0.0.1:${server.address().port}/` : `file://${path.resolve(folder)}/`;
   const opened = await browser.launch({ executablePath: chromium, args: ['--no-sandbox', '--disable-gpu'], timeout: PATIENCE });
   const wrong = [];
   const answers = [];

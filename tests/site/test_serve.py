@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import http.client
+import json
 import re
 import select
 import signal
 import socket
 import subprocess
 import sys
+import threading
+from urllib.parse import quote
 
 import pytest
 
-from gitml.errors import InputError
-from gitml.site.serve import FIRST, answering, listen
+from gitml.errors import InputError, StorageError
+from gitml.site.serve import FIRST, answering, listen, passing_folder
+from tests.site.browsing import browse, needs_browser
 from tests.support import START, make_run, run_id_of
 
 
@@ -163,6 +167,113 @@ class Serving:
         self.process.communicate()
 
 
+def test_a_page_is_told_when_it_is_another(tmp_path):
+    page = tmp_path / "index.html"
+    page.write_text("<html><head></head><body></html>")
+    with listen(tmp_path, 0) as server, answering(server):
+        at = server.changes.version
+
+        def get(address, tag=""):
+            client = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=60)
+            client.request("GET", address, headers={"If-None-Match": tag})
+            answer = client.getresponse()
+            text = answer.read().decode()
+            client.close()
+            return answer.headers["ETag"], text, answer.status
+
+        tag, text, _ = get("/")
+        script = f'<script src="/.gitml/reload.js?v={at}" defer></script>'
+        assert text == f"<html><head>{script}\n</head><body></html>"
+        assert page.read_text() == "<html><head></head><body></html>"
+        assert "location.reload" in get("/.gitml/reload.js")[1]
+        assert get("/", tag)[2] == 304
+        changes = f"/.gitml/changes?since={at}"
+        assert json.loads(get(changes)[1]) == {"version": at, "changed": []}
+        server.changes.add(["runs.html", "data/runs.js"])
+        server.changes.add(["runs.html", "runs/a.html"])
+        assert get("/", tag)[2] == 200  # the same file, but what is new since is counted from now
+        told = json.loads(get(changes)[1])
+        assert told["changed"] == ["data/runs.js", "runs.html", "runs/a.html"]
+        assert json.loads(get(f"/.gitml/changes?since={told['version']}")[1])["changed"] == []
+        for strange in ("", "x", "-", f"{at}9", "0-0", at.replace("-0", "--1"), at[:-1] + "٣"):
+            told = json.loads(get(f"/.gitml/changes?since={quote(strange)}")[1])
+            assert told["changed"] is None, strange
+        for n in range(60):
+            server.changes.add([f"{n}.html"])
+        assert json.loads(get(changes)[1])["changed"] is None
+        assert get("/.gitml/")[2] == get("/.gitml/journal")[2] == 404
+
+
+def test_pages_nobody_keeps(tmp_path):
+    place = tmp_path / "site"
+    for name in ("killed", "older"):
+        (place / name / "runs").mkdir(parents=True)
+        (place / name / "runs" / "a.html").write_text("a")
+    (place / "killed.lock").touch()
+    with passing_folder(tmp_path) as first:
+        assert [path.suffix for path in place.iterdir()] == [".lock"]
+        first.mkdir()
+        with passing_folder(tmp_path) as second:
+            second.mkdir()
+            assert first.is_dir()
+        assert first.is_dir()
+        assert not second.exists()
+    assert not list(place.iterdir())
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(StorageError, match="cannot be written to"),
+        passing_folder(tmp_path / "file"),
+    ):
+        pass
+
+
+FOLLOW = """(async () => {
+  const until = async test => { while (!test()) await new Promise(done => setTimeout(done, 50)); };
+  const [one, all] = ['PAGE', 'runs.html'].map(page => open(page));
+  const there = w => w.document.querySelector('.foot') && w.document.readyState === 'complete';
+  await until(() => there(one) && there(all));
+  one.marked = all.marked = true;
+  const before = all.document.querySelector('#n').textContent;
+  await fetch('about.html?now');
+  await until(() => !all.marked && there(all));
+  const after = all.document.querySelector('#n').textContent;
+  return [before, after, Boolean(one.marked)];
+})()"""
+
+
+@needs_browser
+@pytest.mark.slow
+def test_open_pages_load_themselves_again(repo, make_site):
+    make_run(repo, "keen-fjord-8", created=START)
+    make_run(repo, "calm-otter-3", created=START + 1)
+    site, asked = make_site(repo), threading.Event()
+    with listen(site.path, 0) as server, answering(server):
+        find = server.find
+
+        def finding(target):
+            if "?now" in target:
+                asked.set()
+            return find(target)
+
+        def follow():
+            asked.wait(240)
+            make_run(repo, "brave-kite-1", created=START + 2)
+            done = make_site(repo).done
+            server.changes.add([*done.written, *done.removed])
+
+        server.find = finding
+        builder = threading.Thread(target=follow)
+        builder.start()
+        script = FOLLOW.replace("PAGE", f"runs/{run_id_of('keen-fjord-8')[:12]}.html")
+        try:
+            wrong, (told,) = browse(site.path, ["about.html"], how=server.url, script=script)
+        finally:
+            asked.set()
+            builder.join()
+    assert wrong == []
+    assert told == ["1–2 of 2", "1–3 of 3", True]
+
+
 def test_pages_follow_the_runs(repo, git):
     make_run(repo, "keen-fjord-8", created=START, metrics={"auc": [0.5, 0.7]})
     with Serving(repo) as server:
@@ -176,6 +287,7 @@ def test_pages_follow_the_runs(repo, git):
             server.process.send_signal(signal.SIGINT)
             assert server.process.wait(24) == 130  # who says nothing has 30 seconds for it
         assert server.process.stderr.read() == "Interrupted.\n"
+    assert not list((repo / ".git" / "gitml" / "site").iterdir())
     assert git(repo, "status", "--porcelain") == ""
 
 
