@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import html
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from gitml.errors import UsageError
+from gitml.errors import NotFoundError, UsageError
 from gitml.model import Point, Run
-from gitml.names import plural
+from gitml.names import did_you_mean, plural, visible
 from gitml.query.index import open_index
 from gitml.store import history
 from gitml.tracking import capture
@@ -183,10 +184,19 @@ def search_runs(
 
 
 def metric_history(run: str | Run, metric: str, *, repo: _Repo = None) -> list[Point]:
-    """Return a metric's points as (metric, step, time in milliseconds, value), by step."""
+    """Return a metric's points as (metric, step, time in milliseconds, value), by step.
+
+    Raises `NotFoundError`, also for a metric that the run does not have.
+    """
     found = get_run(run, repo=repo) if isinstance(run, str) else run
     with _store(repo) as store:
-        return list(history.history(store, found.id, metric))
+        points = list(history.history(store, found.id, metric))
+    if not points and metric not in found.metrics:
+        raise NotFoundError(
+            f"{visible(found.name)} has no metric {visible(metric)}",
+            hint=did_you_mean(metric, found.metrics) or "Run.metrics has its metrics.",
+        )
+    return points
 
 
 def _current() -> ActiveRun:
@@ -312,6 +322,7 @@ def register_model(  # noqa: PLR0913 - a version may be given all of these
     tag.gpgSign`` does. Raises `RefusedError` for a version that exists and for a run that is
     still running, `InputError` for files that cannot be a package, `RemoteError`.
     """
+    from gitml.registry.publishing import waiting_words
     from gitml.registry.registering import candidate_of, register
     from gitml.registry.signing import signature_of
     from gitml.registry.writing import open_context
@@ -329,7 +340,10 @@ def register_model(  # noqa: PLR0913 - a version may be given all of these
         named = replace(candidate, name=name, wanted=version, bump=bump)
         signature = signature_of(store, sign)
         context = open_context(store, by=author(store), now=capture.now_ms(), sign=signature)
-        return register(store, named, context, push=push).version
+        done = register(store, named, context, push=push)
+    if push and (words := waiting_words(done)) is not None:
+        warnings.warn(f"gitml: {words[0]}. To do: {words[1]}.", stacklevel=2)
+    return done.version
 
 
 def pull_model(
@@ -351,8 +365,11 @@ def pull_model(
 
     with _store(repo) as store:
         remote = registry_remote(store)
-        version, _ = find_version(store, reference, remote)
+        version, doubt = find_version(store, reference, remote)
         facts = load_version(store, version)
         check_expected(facts, expect_digest)
         pull(Contents(store, version, facts, remote), facts, capture.absolute(folder))
+    if doubt is not None and expect_digest is None:
+        told = f"{visible(reference, 80)} was {version.name} when {remote} was last seen"
+        warnings.warn(f"gitml: {told}: {doubt.rstrip('.')}.", stacklevel=2)
     return facts

@@ -121,15 +121,17 @@ class ActiveRun:
     def log_artifact(self, path: PathLike, dest: str | None = None) -> None:
         """Log a file, or a folder with all that is in it.
 
-        ``dest`` is its path among the run's artifacts, by default its own name.
-        The content is copied and hashed now; of an address (``s3://…``) nothing is, see
-        `log_reference`. Raises `NotFoundError` if it is not
-        there and `InputError` for links that lead out of the folder or for names
-        that cannot be kept.
+        ``dest`` is its path among the run's artifacts, by default its own name; one that
+        ends in ``/`` is the folder to put it in. The content is copied and hashed now; of
+        an address (``s3://…``) nothing is, see `log_reference`. Raises `NotFoundError` if it
+        is not there, `InputError` for links that lead out of the folder and for names that
+        cannot be kept.
         """
         if isinstance(path, str) and is_address(path):
             self.log_reference(path, dest)
             return
+        if dest is not None and dest.endswith("/"):
+            dest += Path(path).absolute().name
         for file, where in plan_artifact(Path(path), dest, inside=self._root or working_folder()):
             self._recorder.log_file(file, where)
 
@@ -325,11 +327,14 @@ class ActiveRun:
             return
         if not any(key.startswith(names.WISH) for key in ended.tags):
             return
+        from gitml.registry.publishing import waiting_words
         from gitml.registry.wishes import register_wished
 
         store = recorder.repository
         done = register_wished(store, ended, by=author(store), now=now_ms())
         self.registered = tuple(one.version for one in done)
+        for told, how in filter(None, map(waiting_words, done)):
+            warnings.warn(f"gitml: {told}. To do: {how}.", stacklevel=_level())
 
     def __enter__(self) -> Self:
         """Return the run."""

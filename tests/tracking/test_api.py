@@ -538,6 +538,9 @@ class TestFinding:
         with pytest.raises(NotFoundError) as caught:
             gitml.get_run("run-9")
         assert "run-" in caught.value.hint
+        with pytest.raises(NotFoundError, match="run-1 has no metric acu") as caught:
+            gitml.metric_history("run-1", "acu")
+        assert caught.value.hint == "did you mean auc?"
 
     def test_a_run_is_found_while_it_runs(self):
         with gitml.start_run(name="now") as run:

@@ -79,9 +79,11 @@ class TestFiles:
             run.log_artifact(here / "out", "again")
             run.log_artifacts("out")
             run.log_artifacts("out", "into")
+            run.log_artifact("out/a.txt", "of/")
+            run.log_artifact(here / "out" / "deep", "of/")
         assert sorted(gitml.get_run(run.id).artifacts) == [
             *["a.txt", "again/a.txt", "again/deep/b.txt", "deep/b.txt", "into/a.txt"],
-            *["into/deep/b.txt", "out/a.txt", "out/deep/b.txt"],
+            *["into/deep/b.txt", "of/a.txt", "of/deep/b.txt", "out/a.txt", "out/deep/b.txt"],
         ]
 
     def test_a_file_is_copied_at_once(self, here, content):
