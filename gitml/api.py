@@ -320,7 +320,8 @@ def register_model(  # noqa: PLR0913 - a version may be given all of these
     ``run`` has ended. Without ``paths`` the files are those of its logged model, or all
     its artifacts. Its tag is signed as ``sign`` says, by default as ``git config
     tag.gpgSign`` does. Raises `RefusedError` for a version that exists and for a run that is
-    still running, `InputError` for files that cannot be a package, `RemoteError`.
+    still running, `InputError` for files that cannot be a package, `RemoteError`. While the
+    remote cannot be reached the version waits here, and a warning says so.
     """
     from gitml.registry.publishing import waiting_words
     from gitml.registry.registering import candidate_of, register
@@ -356,7 +357,8 @@ def pull_model(
     """Write a version's files into a new folder, verified, and return what is known of it.
 
     ``reference`` is ``churn@v1.2.0``, ``churn@3``, ``churn@latest`` or ``churn#production``.
-    Nothing is unpickled. Raises `NotFoundError`, `DamagedError` for what does not verify,
+    Nothing is unpickled. Where the remote cannot be asked what ``latest`` or a stage is now,
+    a warning says so. Raises `NotFoundError`, `DamagedError` for what does not verify,
     `RefusedError` for a folder that holds something else.
     """
     from gitml.registry.pulling import Contents, check_expected, find_version, pull

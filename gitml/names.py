@@ -298,7 +298,8 @@ def check_path(path: str, what: str = "artifact") -> str:
     if any(is_hostile(c) for c in path):
         raise InputError(
             f"The {what} path {shown} holds a control or bidirectional character.",
-            hint="Rename the file, or give another name with PATH:DEST.",
+            hint="Rename the file"
+            + (", or give another name with PATH:DEST." if what == "artifact" else "."),
         )
     if any(_DOTGIT.fullmatch(p.translate(_HFS_IGNORED)) for p in parts) or any(
         is_read_by_git(p) and (p != parts[-1] or ":" in p) for p in parts

@@ -300,6 +300,7 @@ def _register(session: Session, recorder: Recorder, ended: Run, problems: list[G
 
     if not any(key.startswith(WISH) for key in ended.tags):
         return
+    from gitml.registry.publishing import waiting_words
     from gitml.registry.wishes import register_wished
     from gitml.tracking.capture import now_ms
     from gitml.tracking.identity import author
@@ -307,7 +308,10 @@ def _register(session: Session, recorder: Recorder, ended: Run, problems: list[G
     store = recorder.repository
     try:
         for one in register_wished(store, ended, by=author(store), now=now_ms()):
-            session.say(f"Registered {visible(one.version.model, 80)}@{one.version.name}")
+            if words := waiting_words(one):
+                session.say(f"{words[0]}.", hint=words[1])
+            else:
+                session.say(f"Registered {visible(one.version.model, 80)}@{one.version.name}")
     except GitmlError as error:
         problems.append(error)
 

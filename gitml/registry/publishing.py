@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitml.errors import BeatenError
-from gitml.names import model_ref, remote_ref
+from gitml.names import model_ref, remote_ref, visible
 from gitml.registry.finding import find_model
 from gitml.registry.registering import publish_waiting
 from gitml.registry.state import read_registry
@@ -33,6 +33,15 @@ class Published:
     """Events of the time when the registry had no remote."""
     versions: tuple[Registered, ...] = ()
     """Versions that waited, under the names that they have now."""
+
+
+def waiting_words(done: Registered) -> tuple[str, str] | None:
+    """Return a sentence about a version that is not published, and what publishes it."""
+    if done.kept_back is None:
+        return None
+    title = f"{visible(done.version.model, 80)}@{done.version.name}"
+    told = f"{title} is registered here alone: {done.kept_back.rstrip('.')}"
+    return told, f"gitml model publish {done.version.slug}"
 
 
 def publish(repository: Repository, name: str | None, context: Context) -> tuple[Published, ...]:

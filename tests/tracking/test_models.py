@@ -77,6 +77,12 @@ def test_tags_are_signed_as_git_is_configured_unless_said(repo, git, weights, tm
         run.log_model(weights, name="plain")
         gitml.log_model(weights, name="asked", sign=False)
     gitml.register_model("later", "second", "weights.bin", push=False)
+    git(repo, "config", "remote.origin.url", tmp_path / "away.git")
+    with pytest.warns(UserWarning, match=r"far@v1.0.0 is registered here alone: .*publish far"):
+        gitml.register_model("far", "second", "weights.bin")
+    with pytest.warns(UserWarning, match=r"plain@latest was v1.1.0 when origin was last seen"):
+        gitml.pull_model("plain@latest", "pulled")
+    git(repo, "config", "remote.origin.url", tmp_path / "bare.git")
     assert invoke("push").code == 0  # publishes what waited
     assert signed("plain@v1.1.0", "asked@v1.1.0", "later@v1.1.0") == [True, False, True]
 
