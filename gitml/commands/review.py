@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from gitml.registry.findings import Report, Row, StageChange
 
 REFUSED, CANNOT_TELL = 1, 2
+_COMPARED = 3
+"""Changes of which the command that compares the versions is named."""
 
 
 @command(
@@ -76,6 +78,7 @@ def _draw(session: Session, report: Report, text: str) -> None:
         screen.line("No stage file is changed: nothing is promoted by this request.")
     for change in report.changes:
         held, wanted = change.before or "(empty)", change.after or "(emptied)"
+        wanted = wanted if change.readable else "?"
         screen.line(f"{change.model}: {change.stage} {held} → {wanted}", style="head")
         draw_verdicts(screen, change.verdicts)
         for problem in change.problems:
@@ -88,6 +91,11 @@ def _draw(session: Session, report: Report, text: str) -> None:
         session.say(note)
     words = {"refuse": "Refused.", "unknown": "Cannot tell."}
     screen.line(words.get(report.answer, "Passes."))
+    both = [c for c in report.changes if c.before and c.after and c.before != c.after]
+    for change in both[:_COMPARED]:
+        screen.commands(
+            f"gitml model diff {change.slug}@{change.before} {change.slug}@{change.after}"
+        )
 
 
 def report_json(report: Report) -> dict[str, Json]:

@@ -135,15 +135,16 @@ def test_an_old_run_done_again_does_not_bring_the_policy_of_its_time(main):
     assert main.stage_tags == []
 
 
-def test_a_terminal_gets_the_gates_and_not_the_markdown(main):
-    name = main.branch({STAGE_FILE: asks("v1.0.0")})
-    code, text = on_terminal(
-        "review", "--base", "origin/main", "--head", name, cwd=main.path, env={"NO_COLOR": "1"}
-    )
+def test_a_terminal_gets_the_gates_and_not_the_markdown(held):
+    main = held
+    name = main.branch({STAGE_FILE: asks("v1.0.0"), STAGING_FILE: "link to x"})
+    review = ("review", "--base", "origin/main", "--head", name)
+    code, text = on_terminal(*review, cwd=main.path, env={"NO_COLOR": "1"})
     assert code == 1
-    assert "churn: production (empty) → v1.0.0" in text
+    assert "churn: staging (empty) → ?" in text
+    assert "churn: production v1.1.0 → v1.0.0" in text
     assert "✗ metrics.auc >= 0.85  got 0.8" in text
-    assert text.endswith("Refused.\n")
+    assert text.endswith("Refused.\n  gitml model diff churn@v1.1.0 churn@v1.0.0\n")
     before = main.merge(name)
     code, text = on_terminal("apply", "--before", before, cwd=main.path, env={"NO_COLOR": "1"})
     assert code == 4
