@@ -51,5 +51,8 @@ def refusal(said: str, query: str, keys: Keys) -> InputError:
         close = suggestions(name.rpartition(".")[2].strip('"'), keys)
         hint = f"did you mean {close}?" if close else EXAMPLE
         return InputError(f"no attribute is called {name}", hint=hint)
-    shown = visible(" ".join(query.split()), 80)
-    return InputError(f"SQLite cannot read {shown}: {said}.", hint=EXAMPLE)
+    _, missing, name = said.partition("no such table: ")
+    if missing:
+        return InputError(f"no table is called {name}", hint=f"There are: {', '.join(VIEWS)}")
+    shown = visible(" ".join(query.split()), 80) or "an empty query"
+    return InputError(f"SQLite cannot read {shown}: {said.rstrip('.')}.", hint=EXAMPLE)
