@@ -131,7 +131,10 @@ def artifact_facts(artifact):
 
 
 def on_terminal(*args, cwd=".", columns=100, lines=40, env=None):
-    """Return (exit code, what a terminal of this size received) of ``gitml ARGS``."""
+    """Return (exit code, what a terminal of this size received) of ``gitml ARGS``.
+
+    Bars are left out: whether one came tells of the machine, not of the command.
+    """
     import fcntl  # none of these is there on Windows
     import pty
     import termios
@@ -158,10 +161,12 @@ def on_terminal(*args, cwd=".", columns=100, lines=40, env=None):
             break
         received += block
     os.close(leader)
-    return process.wait(), received.decode("utf-8").replace("\r\n", "\n")
+    return process.wait(), BAR.sub("", received.decode("utf-8").replace("\r\n", "\n"))
 
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+BAR = re.compile(r"\x1b\[\?25l.*?\x1b\[\?25h\r(?:\x1b\[1A\x1b\[2K)+", re.DOTALL)
+"""A bar from where it hides the cursor to where it is taken away again."""
 
 
 def without_color(text):

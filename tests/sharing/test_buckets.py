@@ -416,11 +416,13 @@ def test_commands_speak_to_s3_and_say_one_sentence(repo, git, s3, gitml_cli, inv
     assert invoke("log", "--name", "one", "--artifact", "model.bin", cwd=repo).code == 0
     s3.faults += [("*", ("503 Slow Down", "SlowDown"))] * 40
     answer = invoke("push", cwd=repo)
-    said, hint = answer.err.splitlines()
-    assert (answer.code, answer.out) == (9, "")
-    assert said.startswith(f"error: s3://{BUCKET}/team could not be reached: ")
+    said, waits, hint = answer.err.splitlines()
+    assert answer.code == 9
+    reason = f"s3://{BUCKET}/team could not be reached: "
+    assert said.startswith(f"1 large file (1.2 MB) did not go: {reason}")
+    assert "waits: 1 run" in waits
     assert "AWS_ENDPOINT_URL" in hint
-    assert "refs/gitml" not in git(tmp_path / "hub.git", "for-each-ref")
+    assert "refs/gitml/runs" not in git(tmp_path / "hub.git", "for-each-ref")
     s3.faults.clear()
     for args, told in [
         (["push"], "files      1 large file, 1.2 MB"),
