@@ -64,7 +64,7 @@
     for (const [key, name] of listed) {
       const get = runs.column(key), values = picked.map(k => get(row(k)) ?? null);
       if (values.every(value => value === null)) continue;
-      const text = value => key === 'created' ? String(value).slice(0, 16).replace('T', ' ') : key === 'parent' ? String(value).slice(0, 12) : key === 'duration' ? gitml.number(Number(value)) + ' s' : gitml.shown(value);
+      const text = value => key === 'created' ? String(value).slice(0, 16).replace('T', ' ') : key === 'parent' ? String(value).slice(0, 12) : key === 'duration' ? gitml.duration(Number(value)) : gitml.shown(value);
       const made = gitml.beside.row(name, values, only(), text);
       if (made) body.append(made);
     }

@@ -48,6 +48,11 @@ const gitml = (function () {
     const text = typeof value === 'string' ? value : '$float' in value ? value.$float : JSON.stringify(value);
     return text.length <= 300 ? text : text.slice(0, 299) + '…';
   }
+  // How long something took, in words as gitml's own.
+  function duration(seconds) {
+    const whole = Math.floor(seconds), parts = (unit, length, lower, least) => Math.floor(whole / length) + ' ' + unit + ' ' + Math.floor(whole % length / least) + ' ' + lower;
+    return seconds < 60 ? Number(seconds.toPrecision(3)) + ' s' : seconds < 3600 ? parts('min', 60, 's', 1) : seconds < 86400 ? parts('h', 3600, 'min', 60) : parts('d', 86400, 'h', 3600);
+  }
   const plural = (n, one, many) => n.toLocaleString('en-US') + ' ' + (n === 1 ? one : many || one + 's');
 
   // How long ago: said to people only, the recorded time stays in the title.
@@ -152,5 +157,5 @@ const gitml = (function () {
   const tab = $('.tabs [aria-current]');
   if (tab) tab.parentElement.scrollLeft = tab.offsetLeft - 60;
 
-  return { $, $$, ago, ages, colors, css, dark, download, drawing, element, keys, load, number, painters, plural, readHash, root, shown, take, taken, writeHash };
+  return { $, $$, ago, ages, colors, css, dark, download, drawing, duration, element, keys, load, number, painters, plural, readHash, root, shown, take, taken, writeHash };
 })();

@@ -80,6 +80,7 @@
       return address ? element('a', { class: 'mono', href: address }, value.slice(0, 7)) : value.slice(0, 7);
     }
     if (value === null && runs.isNaN(key, at)) return 'nan';
+    if (key === 'duration') return value === null ? '–' : gitml.duration(value);
     if (key === 'dirty') return value ? 'yes' : 'no';
     if (key.startsWith('metrics') && value === null) return '–';
     const top = bestOf(key), text = key.startsWith('metrics') ? gitml.number(value) : gitml.shown(value);
