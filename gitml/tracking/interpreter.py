@@ -23,9 +23,9 @@ _PYTHON = re.compile(r"(?:python|pypy)[0-9.]*(?:\.exe)?", re.IGNORECASE)
 _SHEBANG = re.compile(rb"#![ \t]*(\S+)(?:[ \t]+(?:-S[ \t]+)?(\S+))?")
 _TOOLS = ("pipx_metadata.json", "uv-receipt.toml")
 """Files in an environment that holds one command and nothing of a training's."""
-_ASK = (
-    "import json, platform, sys; print(json.dumps([platform.python_implementation(), "
-    "platform.python_version(), sys.prefix, sys.path[1:]]))"
+_ASK = (  # nothing of the folder it is asked in is imported
+    "import sys; sys.path = [p for p in sys.path if p]; import json, platform; print(json.dumps("
+    "[platform.python_implementation(), platform.python_version(), sys.prefix, sys.path]))"
 )
 _SECONDS = 20.0
 

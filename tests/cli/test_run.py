@@ -535,6 +535,7 @@ def test_packages_are_those_of_the_python_that_trains(repo, invoke, monkeypatch,
     (site,) = place.glob("lib/python*/site-packages")
     (site / "theirs-9.9.dist-info").mkdir()
     (site / "theirs-9.9.dist-info" / "METADATA").write_text("Name: theirs\nVersion: 9.9\n")
+    (repo / "json.py").write_text("raise SystemExit('trained twice')\n")
     script = repo / "tool"
     script.write_text(f"#!{place}/bin/python\n")
     script.chmod(0o755)
