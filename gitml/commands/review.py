@@ -79,7 +79,10 @@ def _draw(session: Session, report: Report, text: str) -> None:
     for change in report.changes:
         held, wanted = change.before or "(empty)", change.after or "(emptied)"
         wanted = wanted if change.readable else "?"
-        screen.line(f"{change.model}: {change.stage} {held} → {wanted}", style="head")
+        name = change.model
+        if change.slug and change.slug != name:
+            name += f" ({change.slug})"
+        screen.line(f"{name}: {change.stage} {held} → {wanted}", style="head")
         draw_verdicts(screen, change.verdicts)
         for problem in change.problems:
             screen.line(f"  {problem}", style="bad")

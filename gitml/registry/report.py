@@ -132,7 +132,10 @@ class _Drawn:
         return "\n".join(piece for piece in pieces if piece)
 
     def title(self, change: StageChange) -> str:
-        return f"### {self.code(change.model)}: {self.code(change.stage)} {self.move(change)}\n"
+        name = self.code(change.model)
+        if change.slug and change.slug != change.model:  # a name may look like another's
+            name += f" ({self.code(change.slug)})"
+        return f"### {name}: {self.code(change.stage)} {self.move(change)}\n"
 
     def outcome(self, change: StageChange, *, wrong: bool) -> str:
         """Say what a merge would do, what the gates say, and how many metrics are better."""
