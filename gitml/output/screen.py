@@ -236,7 +236,7 @@ class Screen:
                 self.line(Cell(f"  {text}", style))
                 return
             self.line(
-                Cell(f"  {label:<{LABEL}}", head),
+                Cell(f"  {label:<{LABEL - 1}} ", head),
                 Cell(self.fit(text, room) if self.terminal else text, style),
             )
 

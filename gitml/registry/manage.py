@@ -257,10 +257,13 @@ def _wanted(model: Model, reference: str, *, deleted: bool) -> Version | None:
             )
         found = version_of(model, held.version)
     elif wanted.number is not None:
-        numbered = (v for v in model.versions if v.number == wanted.number and v.published)
-        found = next(numbered, None)
+        numbered = [v for v in model.versions if v.number == wanted.number]
+        found = next((v for v in numbered if v.published), next(iter(numbered), None))
         if found is None:
-            raise NotFoundError(f"{visible(model.name, 80)} has no version {wanted.number}")
+            raise NotFoundError(
+                f"{visible(model.name, 80)} has no version {wanted.number}",
+                hint=f"gitml model show {model.slug} lists its versions",
+            )
     elif wanted.version is not None:
         found = version_of(model, wanted.version)
     if found is not None and found.deleted and not deleted:

@@ -77,6 +77,9 @@ def test_tags_are_signed_as_git_is_configured_unless_said(repo, git, weights, tm
         run.log_model(weights, name="plain")
         gitml.log_model(weights, name="asked", sign=False)
     gitml.register_model("later", "second", "weights.bin", push=False)
+    refused = invoke("model", "tag", "later@2", "a=b")
+    assert (refused.code, "later v1.1.0 is not published yet" in refused.err) == (4, True)
+    assert "unpublished later@v1.1.0" in invoke("status").out
     git(repo, "config", "remote.origin.url", tmp_path / "away.git")
     with pytest.warns(UserWarning, match=r"far@v1.0.0 is registered here alone: .*publish far"):
         gitml.register_model("far", "second", "weights.bin")
