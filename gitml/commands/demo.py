@@ -71,7 +71,7 @@ def demo(session: Session, folder: Path) -> None:
     stage.say()
     stage.say("Or let gitml run it, also with changes that are not committed:")
     program = folder / "train.py"
-    program.write_text(program.read_text().replace(*EDIT))
+    program.write_text(program.read_text("utf-8").replace(*EDIT), "utf-8")
     stage.do(["gitml", "run", "-q", *LOG[2:], "--", *TRAIN, *WRAPPED], show=True)
     stage.say()
     stage.say("Everything is in git now, and can be found again:")
