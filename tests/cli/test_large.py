@@ -569,10 +569,9 @@ def test_credentials_and_packages_that_are_missing(ada, git, share):
         [sys.executable, "-c", script], cwd=ada.path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    assert done.stderr.splitlines() == [
-        "error: s3://bucket/x cannot be spoken to without s3fs.",
-        "  hint: pip install 'gitml[s3]'",
-    ]
+    said, _, hint = done.stderr.splitlines()
+    assert said.endswith(" did not go: s3://bucket/x cannot be spoken to without s3fs.")
+    assert hint == "  hint: pip install 'gitml[s3]'"
     # What this clone says goes before what everybody has; none is git-lfs again.
     git(ada.path, "config", "gitml.artifactsRemote", share.as_uri())
     assert "1 large file" in ada("push").out
