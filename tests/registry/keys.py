@@ -37,6 +37,10 @@ def gpg_home(monkeypatch):
     """Move GnuPG to a home of its own, near the root: a socket's path holds 107 bytes."""
     folder = tempfile.mkdtemp(prefix="gpg-")
     monkeypatch.setenv("GNUPGHOME", folder)
+    launch = ["gpgconf", "--launch", "gpg-agent"]
+    for _ in range(20):  # gpg itself waits for five seconds until its agent is there, and fails
+        if subprocess.run(launch, check=False, capture_output=True).returncode == 0:
+            break
     yield folder
     subprocess.run(["gpgconf", "--kill", "all"], check=False, capture_output=True)
     shutil.rmtree(folder, ignore_errors=True)
