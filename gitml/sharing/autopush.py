@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gitml.errors import GitmlError, RemoteError
 from gitml.names import run_ref, source_ref, visible
-from gitml.sharing.distance import note_contact
+from gitml.sharing.contact import forget_former, note_contact
 from gitml.sharing.large import send_large
 from gitml.store.hosts import what_then
 from gitml.store.planning import listed_for
@@ -66,6 +66,7 @@ def push_ended(
         there = remote_of(repository, wish)
         if there is None:
             return None
+        forget_former(repository, there)
         done = _push(repository, run, there, by=by, now=now, settings=settings, seconds=seconds)
         note_contact(repository, there)
     except (GitmlError, OSError) as error:

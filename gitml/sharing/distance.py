@@ -9,14 +9,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gitml.names import EXPERIMENTS, MODELS, RUNS, UNPUBLISHED, is_run_id
-from gitml.sharing.large import Sent, waiting
+from gitml.sharing.contact import has_moved, last_contact
+from gitml.sharing.large import Sent, kept, waiting
 from gitml.store.joining import relations
 from gitml.store.planning import listed_for
 from gitml.store.remote import listed
+from gitml.tracking.settings import artifacts_remote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from gitml.store.git import Repository
     from gitml.store.pulling import Where
@@ -64,13 +65,15 @@ def distance(
 ) -> Distance:
     """Return how far a remote is; with ``ask`` it is spoken to, which may raise `RemoteError`."""
     refs = listed_for(repository, there, MODELS, UNPUBLISHED)
+    moved = has_moved(repository, there)
     seen = {
         _GITML + ref.removeprefix(there.ref("")): oid
         for ref, oid in refs.items()
-        if ref.startswith(there.ref(""))
+        if ref.startswith(there.ref("")) and not moved
     }
     ours = {r: oid for r, oid in refs.items() if r.startswith((RUNS, EXPERIMENTS, MODELS))}
-    done = Distance(there=there, contact=last_contact(repository, there), asked=ask)
+    contact = None if moved else last_contact(repository, there)
+    done = Distance(there=there, contact=contact, asked=ask)
     _compare(repository, done, ours, seen)
     for ref in refs:
         if ref.startswith(UNPUBLISHED):
@@ -78,6 +81,8 @@ def distance(
     if ask:
         _ask(repository, done, ours, seen)
     files = waiting(repository, there) if settings.push_large else {}
+    if moved and settings.push_large and artifacts_remote(repository) is None:
+        files = kept(repository)
     done.large = Sent(count=len(files), size=sum(files.values()))
     return done
 
@@ -139,22 +144,3 @@ def _take(apart: Apart, ref: str) -> None:
     names, name = _lists(apart, ref)
     if name in names:
         names.remove(name)
-
-
-def last_contact(repository: Repository, there: Where) -> int | None:
-    """Return when a push or a pull last went through, in milliseconds, or None."""
-    try:
-        return int(_mark(repository, there).stat().st_mtime * 1000)
-    except FileNotFoundError:
-        return None
-
-
-def note_contact(repository: Repository, there: Where) -> None:
-    """Note that a remote has just been spoken to."""
-    mark = _mark(repository, there)
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    mark.touch()
-
-
-def _mark(repository: Repository, there: Where) -> Path:
-    return repository.home / "contact" / there.name.replace("/", "%2F")

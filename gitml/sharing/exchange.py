@@ -14,9 +14,9 @@ from gitml.names import EXPERIMENTS, MODELS, RUNS, TAGS, UNPUBLISHED, remote_ref
 from gitml.registry.publishing import publish
 from gitml.registry.signing import signature_of
 from gitml.registry.writing import open_context
-from gitml.sharing.distance import note_contact
+from gitml.sharing.contact import forget_former, note_contact
 from gitml.sharing.holding import Held, hold
-from gitml.sharing.large import Sent, send_large, waiting
+from gitml.sharing.large import Sent, forget_place, send_large, waiting
 from gitml.store.places import learn
 from gitml.store.planning import listed_for
 from gitml.store.pulling import Pulled, Where, pull_runs
@@ -83,6 +83,8 @@ def push(  # noqa: PLR0913 - what a push may be told
     Raises `RemoteError`, `BeatenError`; what arrived by then stays there, and the
     next push sends the rest.
     """
+    if not dry_run:
+        forget_former(repository, there)
     wanted = _waiting(repository, there, settings, named)
     reason: GitmlError | None = None
     try:
@@ -108,6 +110,9 @@ def push(  # noqa: PLR0913 - what a push may be told
         refs=refs,
         progress=progress,
     )
+    if runs.lost:  # and so it may have large files
+        forget_place(repository, there.name)
+        send_large(repository, there, settings, only=named, progress=moved)
     large = Sent(count=len(sent), size=sum(sent.values()))
     done = Push(runs=runs, large=large, held=held)
     apart = _models_apart(refs, there)
@@ -191,7 +196,10 @@ def _remembered(there: Where, refs: Mapping[str, str]) -> bool:
 
 def pull(repository: Repository, there: Where, *, accept_rewind: bool = False) -> Pull:
     """Bring runs, ledgers and models from a remote; source trees and large files stay there."""
+    forget_former(repository, there)
     done = Pull(runs=pull_runs(repository, there, accept_rewind=accept_rewind))
+    if done.runs.lost:
+        forget_place(repository, there.name)
     branch = None
     if there.named:  # what is known of others is not kept below refs/remotes
         branch = protected_branch(repository, there.name) or asked_branch(repository, there.name)

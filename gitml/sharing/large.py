@@ -187,6 +187,11 @@ def forget(repository: Repository, place: str, contents: Iterable[str]) -> None:
         part.replace(file)
 
 
+def forget_place(repository: Repository, remote: str) -> None:
+    """Take back all that was noted of git-lfs at a remote: it may have lost it."""
+    _list(repository, place_name(None, remote)).unlink(missing_ok=True)
+
+
 def noted(repository: Repository, place: str) -> set[str]:
     """Return what was noted; a line that a crash cut short counts for nothing."""
     try:

@@ -123,6 +123,8 @@ class Pulled:
     """Slugs of ledgers that went on there without what was in them, which was put back here."""
     refused: dict[str, str] = field(default_factory=dict)
     """Refs of the remote that were not taken, with why; everything else arrived."""
+    lost: bool = False
+    """Whether the remote had no more what it was seen to have, and no ledger of it has."""
 
     def add(self, more: Pulled) -> None:
         """Take in what another pull did."""
@@ -133,6 +135,7 @@ class Pulled:
             own.extend(each for each in other if each not in own)
         self.ledgers |= more.ledgers
         self.rewound |= more.rewound
+        self.lost = self.lost or more.lost
         self.unreadable |= more.unreadable
         self.refused |= more.refused
 
@@ -158,6 +161,7 @@ def pull_runs(
     again(attempt)
     hot = again(lambda: let_go(repository, done))
     if done.rewound or not hot.isdisjoint(done.gone):
+        done.lost = True
         again(lambda: _forget_sources(repository, there))
     return done
 

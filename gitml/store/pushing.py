@@ -55,6 +55,8 @@ class Pushed:
     """Ids of hot runs that were let go there."""
     refused: dict[str, str] = field(default_factory=dict)
     """Refs that the remote refuses, with its reason; everything else arrived."""
+    lost: bool = False
+    """Whether the remote had no more what it was seen to have."""
 
 
 def push_runs(  # noqa: PLR0913 - what a push may be told
@@ -93,7 +95,7 @@ def push_runs(  # noqa: PLR0913 - what a push may be told
             _tell(done, wanted)
             return done
         whole = not number and not wanted and ids is None
-        if whole and _has_lost(repository, there, wanted, known, source=source):
+        if whole and _has_lost(repository, there, done, wanted, known, source=source):
             continue
         behind, raced = (
             ({}, {}) if whole else _send(repository, there, wanted, done, known, held, progress)
@@ -122,7 +124,13 @@ def _tell(done: Pushed, wanted: Plan) -> None:
 
 
 def _has_lost(
-    repository: Repository, there: Where, wanted: Plan, known: Mapping[str, str], *, source: bool
+    repository: Repository,
+    there: Where,
+    done: Pushed,
+    wanted: Plan,
+    known: Mapping[str, str],
+    *,
+    source: bool,
 ) -> bool:
     """Ask a remote that seems to have everything; forget what it has no more, and say so.
 
@@ -147,7 +155,7 @@ def _has_lost(
     }
     others = not ours <= now.keys() or any(now.get(r) != oid for r, oid in wanted.there.items())
     if others:
-        pull_runs(repository, there, rejoin=True)
+        done.lost = pull_runs(repository, there, rejoin=True).lost
     return bool(code) or others
 
 

@@ -151,6 +151,43 @@ def test_a_version_that_waited_is_published(clone, git, hub, tmp_path):
     assert "error: " in answer.err
 
 
+def test_another_host_by_the_same_name_and_one_that_lost_all_get_everything(clone, git, hub):
+    ada = clone("ada")
+    (ada.path / "big.bin").write_bytes(bytes(range(256)) * 8192)
+    make_run(ada.path, "sealed")
+    ada("pack")
+    large = ["--artifact", "big.bin"] if shutil.which("git-lfs") else []
+    ada("log", "--name", "one", "-m", "auc=0.9", *large)
+    (ada.path / "model.txt").write_text("weights\n")
+    ada("register", "churn", "--run", "one", "--path", "model.txt")
+    ada("push")
+
+    def everything(host):
+        stored = {p.name for p in (host / "lfs").rglob("*") if p.is_file()}
+        return git(host, "for-each-ref", "refs/gitml", "refs/tags"), stored
+
+    wanted = everything(hub)
+    new = hub.parent / "new.git"
+    git(hub.parent, "init", "--quiet", "--bare", "-b", "main", new)
+    git(ada.path, "remote", "set-url", "origin", new)
+    ahead = json.loads(ada("status", "--json").out)["sharing"]
+    assert (ahead["contact"], len(ahead["ahead"]["runs"])) == (None, 1)
+    assert (ahead["ahead"]["models"], ahead["ahead"]["large"]["count"]) == (
+        ["churn"],
+        len(large) / 2,
+    )
+    make_run(ada.path, "two")
+    ada("push")
+    git(new, "update-ref", "-d", f"refs/gitml/runs/{run_id_of('two')}")
+    assert everything(new) == wanted
+    for ref in git(new, "for-each-ref", "--format=%(refname)", "refs/gitml/runs").split():
+        git(new, "update-ref", "-d", ref)
+    shutil.rmtree(new / "lfs", ignore_errors=True)
+    ada("push")
+    git(new, "update-ref", "-d", f"refs/gitml/runs/{run_id_of('two')}")
+    assert everything(new) == wanted
+
+
 def test_a_rewound_ledger_is_named_and_not_followed(clone, git, hub):
     ada, bob = clone("ada"), clone("bob")
     make_run(ada.path, "old")
