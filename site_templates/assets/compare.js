@@ -57,12 +57,12 @@
   }
   // Of a single run all is shown: there is nothing that it could differ from.
   const only = () => ({ only: view.only && picked.length > 1 });
-  const FACTS = ['experiment', 'status', 'created', 'duration', 'author', 'parent'];
+  const FACTS = ['stage', 'experiment', 'status', 'created', 'duration', 'author', 'parent'];
   function params() {
     const body = heads($('#params'), 'Param');
     const listed = [...runs.names.params.map(n => ['params.' + n, n]), ...runs.labels.map(n => ['tags.' + n, 'tag ' + n]), ...FACTS.map(n => [n, n])];
     for (const [key, name] of listed) {
-      const get = runs.column(key), values = picked.map(k => get(row(k)) ?? null);
+      const get = key === 'stage' ? runs.told : runs.column(key), values = picked.map(k => get(row(k)) ?? null);
       if (values.every(value => value === null)) continue;
       const text = value => key === 'created' ? String(value).slice(0, 16).replace('T', ' ') : key === 'parent' ? String(value).slice(0, 12) : key === 'duration' ? gitml.duration(Number(value)) : gitml.shown(value);
       const made = gitml.beside.row(name, values, only(), text);

@@ -60,10 +60,11 @@ gitml.runs = (function () {
     const labels = [...kinds.get('tags').keys()].filter(name => !name.startsWith('gitml.register.'));
     const made = new Map();
     for (const each of data.made) made.set(each.run, [...(made.get(each.run) || []), each]);
+    const told = at => (made.get(at) || []).map(each => each.said).join('; ') || null;
     const names = { metrics: [...metrics.keys()], params: [...kinds.get('params').keys()], tags: [...kinds.get('tags').keys()] };
     return {
       column, count: data.count, float, full, commits: new Map(Object.entries(data.commits)), curve: data.curve,
-      goal: name => new Map(Object.entries(data.goals)).get(name) || 'max', ids, isNaN, keys, labels, leading: data.leading, made, names, numbers,
+      goal: name => new Map(Object.entries(data.goals)).get(name) || 'max', ids, isNaN, keys, labels, leading: data.leading, made, told, names, numbers,
     };
   }
   function sparkPath(levels) {

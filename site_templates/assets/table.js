@@ -273,7 +273,7 @@
 
   const plain = value => value === null || value === undefined ? '' : typeof value === 'object' ? JSON.stringify(value) : String(value);
   const exported = () => ['id', 'name', 'experiment', 'status', ...columns.filter(key => key !== 'spark' && key !== 'experiment')];
-  const told = (key, at) => key === 'stage' ? (runs.made.get(at) || []).map(each => each.said).join('; ') : runs.column(key)(at);
+  const told = (key, at) => key === 'stage' ? runs.told(at) : runs.column(key)(at);
   $('#csv').addEventListener('click', () => {
     const keys = exported(), quote = text => /[",\n\r]/.test(text) ? '"' + text.replace(/"/g, '""') + '"' : text;
     const lines = [keys, ...view.map(at => keys.map(key => plain(told(key, at))))].map(values => values.map(quote).join(','));
