@@ -25,7 +25,8 @@ def push(session: Session, *, remote: str | None, dry_run: bool, as_json: bool) 
 
     REMOTE is a remote of this repository, a URL or a path; by default git config
     gitml.remote, else origin. What others pushed meanwhile is joined with ours.
-    A push that fails leaves everything safe here, and the next takes it along.
+    A run whose large files do not go waits, and everything else is sent. A push
+    that fails leaves everything safe here, and the next takes it along.
     """
     from gitml.store.pulling import where
 
