@@ -7,12 +7,15 @@ import math
 import re
 import shlex
 import unicodedata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from gitml.model import Json
+
+
+Value = TypeVar("Value")
 
 
 def plain_width(text: str) -> int:
@@ -146,6 +149,22 @@ def size(count: int) -> str:
 def quoted(word: str) -> str:
     """Return a word as a shell takes it, quoted where it must be."""
     return shlex.quote(word)
+
+
+def in_order(values: Mapping[str, Value]) -> dict[str, Value]:
+    """Return the items by name, numbers in names by their size: fold-2 before fold-10."""
+    return dict(sorted(values.items(), key=lambda item: (_parts(item[0]), item[0])))
+
+
+def _parts(name: str) -> list[tuple[str, int]]:
+    """Return a name as (text, number after it) pairs."""
+    pieces = _RUN.split(name)
+    numbers = [int(digits) for digits in pieces[1::2]] + [-1]
+    return list(zip(pieces[::2], numbers, strict=True))
+
+
+_RUN = re.compile(r"([0-9]{1,18})")
+"""Digits in a row."""
 
 
 def command_line(words: Iterable[str]) -> str:

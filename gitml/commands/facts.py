@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitml.names import plural
-from gitml.words import command_line
+from gitml.words import command_line, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +29,7 @@ def metrics(screen: Screen, run: Run, curves: Mapping[str, list[float]]) -> None
         for at, (head, rank) in enumerate(zip(heads, ranks, strict=True))
     ]
     rows: list[list[Piece]] = []
-    for name, metric in run.metrics.items():
+    for name, metric in in_order(run.metrics).items():
         values = curves.get(name, [])
         curve = spark(values) if len(values) > 1 else ""
         rows.append(
@@ -51,7 +51,8 @@ def params(screen: Screen, run: Run) -> None:
     """Draw the hyper-parameters."""
     if run.params:
         screen.title("PARAMS")
-        screen.pairs({name: screen.value(value) for name, value in run.params.items()})
+        values = {name: screen.value(value) for name, value in in_order(run.params).items()}
+        screen.pairs(values)
 
 
 def inputs(screen: Screen, run: Run) -> None:

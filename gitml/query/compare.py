@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitml.query.goals import default_goal
+from gitml.words import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -37,11 +38,11 @@ class Comparison:
 def compare(runs: Sequence[Run], packages: Sequence[Mapping[str, str]]) -> Comparison:
     """Return the facts of runs side by side; ``packages`` are versions by name for each run."""
     last = [{name: m.last for name, m in run.metrics.items()} for run in runs]
-    metrics = dict(sorted(_side_by_side(last).items()))
+    metrics = in_order(_side_by_side(last))
     return Comparison(
         metrics=metrics,
         goals={name: goal_of(runs, name) for name in metrics},
-        params=dict(sorted(_side_by_side([run.params for run in runs]).items())),
+        params=in_order(_side_by_side([run.params for run in runs])),
         tags=dict(sorted(_side_by_side([run.tags for run in runs]).items())),
         inputs=_side_by_side([_inputs(run) for run in runs]),
         environment=_side_by_side([_environment(run) for run in runs]),

@@ -211,6 +211,8 @@ def test_sql(world, invoke):
         "experiment,runs,n\nchurn,4,\nchurn nets,1,\n"
     )
     wrong = invoke("sql", "select * from nosuch", cwd=world)
+    assert (wrong.code, "hint: There are: runs, metrics, params" in wrong.err) == (5, True)
+    wrong = invoke("sql", "select", cwd=world)
     assert (wrong.code, "hint: gitml sql --help names the tables" in wrong.err) == (5, True)
     assert invoke("sql", "-", cwd=world, input=query).out == (
         "experiment  runs  n\nchurn          4  -\nchurn nets     1  -\n"

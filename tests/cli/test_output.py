@@ -30,7 +30,7 @@ from gitml.output import (
     span,
     spark,
 )
-from gitml.words import command_line, cut, plain_width
+from gitml.words import command_line, cut, in_order, plain_width
 
 
 @pytest.mark.parametrize(
@@ -351,3 +351,10 @@ def test_a_command_of_several_lines_is_a_line_that_a_shell_takes():
         check=True,
     )
     assert done.stdout.decode("utf-8", "surrogateescape").split("\0")[:-1] == words
+
+
+def test_numbers_in_names_count_by_their_size():
+    names = ["loss", "fold-10", "fold-2", "a", "fold-2/b", "fold-02", "9", "1e3", "fold"]
+    assert list(in_order(dict.fromkeys(names))) == [
+        *["1e3", "9", "a", "fold", "fold-02", "fold-2", "fold-2/b", "fold-10", "loss"]
+    ]
