@@ -84,7 +84,7 @@ def what_then(reasons: Iterable[str]) -> str:
     if blocked := in_the_way(reasons):
         return blocked
     if any(word in reason for reason in reasons for word in _NO_ROOM_TO_WRITE):
-        return "whoever owns the repository there lets others write to its folder, or does not"
+        return "git's account there cannot write to the repository's folder, or the disk is full"
     if all(reason.startswith(UNPACKING) for reason in reasons):
         return "the host's disk may be full: once it can store this, gitml push sends it"
     return HOW_TO_REFUSED
