@@ -98,7 +98,7 @@ def _facts(screen: Screen, model: Model, order: Sequence[str], now: int) -> list
     told = ", ".join(f"{dot}{stage} {short(a.version)}" for stage, a in held)
     updated = max((event.at for event in model.events), default=0)
     return [
-        ("deleted" if model.deleted else screen.absent) if newest is None else newest.name,
+        "deleted" if model.deleted else screen.absent if newest is None else newest.name,
         str(sum(not version.deleted for version in model.versions)),
         screen.moment(updated, now) if updated else screen.absent,
         Cell(told or absent, "good"),

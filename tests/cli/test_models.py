@@ -79,6 +79,8 @@ def test_as_json(registry, invoke):
     assert [model["foreign"] for model in listed] == [False, False, True, False]
     everything = json.loads(invoke("models", "--deleted", "--json", cwd=registry).out)["models"]
     assert [model["name"] for model in everything if model["deleted"]] == ["gone"]
+    told = invoke("models", "--deleted", cwd=registry).out.splitlines()
+    assert [line.split()[1] for line in told if line.startswith("gone ")] == ["deleted"]
 
 
 def test_some_models(registry, invoke):

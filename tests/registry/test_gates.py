@@ -308,9 +308,16 @@ def test_with_a_remote_a_branch_of_this_clone_is_not_enough(repo, git, repositor
         candidate = frozen(source=Source(commit=commit))
         return judge(gate("clean_source"), case(repository=repository, candidate=candidate))
 
+    git(repo, "push", "--quiet", "origin", "main~1:refs/heads/a/fork")
     assert told(pushed).got == f"{pushed[:10]} on origin/main"
     assert told(mine).answer == "refuse"
     assert "push" in told(mine).hint
+    # What gitml pushes for a review, or where a host takes branches alone, is nobody's work.
+    git(repo, "push", "--quiet", "origin", "main:refs/heads/gitml/source/t-1")
+    git(repo, "branch", "gitml/churn/production/v1.0.0-12345678")
+    assert told(mine).answer == "refuse"
+    git(repo, "push", "--quiet", "origin", "main:refs/heads/work/gitml/x")
+    assert told(mine).got == f"{mine[:10]} on origin/work/gitml/x"
 
 
 def test_a_shallow_clone_cannot_tell(repo, git, tmp_path):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gitml.registry.gates.base import Case, Where
     from gitml.registry.values import Verdict
 
+_REMOTES = "refs/remotes/"
 _OID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SHOWN = 10
 
@@ -66,14 +67,22 @@ class CleanSource:
         return verdict(self, "pass", f"{short} on {visible(branch, 80)}", expected)
 
     def _branch(self, case: Case, commit: str) -> str | None:
-        """Return a branch that reaches ``commit``, by one git process or two."""
-        kinds = ("refs/remotes/", "refs/heads/")
-        for kind in kinds:
+        """Return a branch that reaches ``commit``, by one git process or two.
+
+        Those that gitml itself pushes, for reviews and where a host takes nothing but
+        branches, are nobody's work: any commit that some run was of may be on one.
+        """
+        for kind in (_REMOTES, "refs/heads/"):
             listed = case.repository.run(
                 "for-each-ref", "--format=%(refname)", f"--contains={commit}", kind
             )
             names = [ref.removeprefix(kind) for ref in listed.decode("utf-8", "replace").split()]
-            names = [name for name in names if not name.endswith("/HEAD")]
-            if names or (kind == kinds[0] and case.repository.refs(kind)):
-                return min(names, default=None)
+            names = [name for name in names if not name.endswith("/HEAD") and not _ours(name, kind)]
+            if names or (kind == _REMOTES and case.repository.refs(kind)):
+                return min(names, key=lambda name: (name.count("/"), name), default=None)
         return None
+
+
+def _ours(name: str, kind: str) -> bool:
+    """Say whether gitml pushes a branch; that of a remote has the remote's name in front."""
+    return (name.partition("/")[2] if kind == _REMOTES else name).startswith("gitml/")
