@@ -3,6 +3,7 @@
 gitml.parallel = function (place, told) {
   const { element } = gitml, { NONE, STEPS } = gitml.plot;
   const TOP = 12, BELOW = 34, SIDE = 64, LEAST = 116, QUICK = 2500; // lines while a range is dragged, then all
+  const FEW = 200, CLOUD = 4000; // lines up to which each is a thick one, and beyond which no screen is too coarse
   const lines = element('canvas', { role: 'img' }), over = element('canvas', { 'aria-hidden': 'true' }), heads = element('div', { class: 'heads' }), inner = element('div', { class: 'pc-in' }, lines, over, heads);
   place.replaceChildren(inner);
   let view = null, width = 0, height = 0, xs = [], ys = null, hovered = -1, waiting = 0;
@@ -23,7 +24,7 @@ gitml.parallel = function (place, told) {
     pen.moveTo(xs[0], y(axes[0].place[at]));
     for (let nth = 1; nth < axes.length; nth++) pen.lineTo(xs[nth], y(axes[nth].place[at]));
   }
-  // Each line by itself: crowds grow darker.
+  // Each line by itself: crowds grow darker. A line of one pixel of the screen is drawn twenty times as fast as one of two.
   function stroke(pen, rows, colour, alpha, thick) {
     pen.strokeStyle = colour;
     pen.globalAlpha = alpha;
@@ -31,13 +32,15 @@ gitml.parallel = function (place, told) {
     for (const at of rows) { pen.beginPath(); trace(pen, at); pen.stroke(); }
   }
   function paint() {
-    const pen = gitml.plot.sheet(lines, width, height), ramp = gitml.plot.ramp(), { rows, chosen, colour } = view;
+    const ramp = gitml.plot.ramp(), { rows, chosen, colour } = view;
     const steps = Array.from({ length: STEPS }, () => []), none = [], faint = [], every = view.dragging ? Math.ceil(rows.length / QUICK) : 1;
     for (const at of every > 1 ? rows.filter((_, nth) => nth % every === 0) : rows) !chosen[at] ? faint.push(at) : colour.step[at] === NONE ? none.push(at) : steps[colour.step[at]].push(at);
-    const count = rows.length / every - faint.length, alpha = count > 5000 ? 0.12 : count > 1000 ? 0.28 : count > 200 ? 0.55 : 0.85;
-    const thick = count > 1000 ? 1 : 1.4;
+    const count = rows.length / every - faint.length, alone = count > 5000 ? 0.12 : count > 1000 ? 0.28 : count > FEW ? 0.55 : 0.85;
     const dim = faint.length > 3000 ? faint.filter((_, nth) => nth % Math.ceil(faint.length / 3000) === 0) : faint;
-    stroke(pen, dim, gitml.css('--line-2'), dim.length > 1000 ? 0.14 : 0.35, 1);
+    const many = count + dim.length, sharp = many > CLOUD ? 1 : gitml.plot.sharp(), pen = gitml.plot.sheet(lines, width, height, sharp);
+    const thin = many > FEW ? 1 / sharp : 1, thick = many > FEW ? thin : 1.4, more = many > FEW ? (1 + sharp) / 2 : 1;
+    stroke(pen, dim, gitml.css('--line-2'), (dim.length > 1000 ? 0.14 : 0.35) * more, thin);
+    const alpha = Math.min(1, alone * more);
     stroke(pen, none, gitml.css(colour.metric ? '--faint' : '--c1'), colour.metric ? alpha / 2 : alpha, thick);
     const order = steps.map((_, nth) => nth); // the better end lies on top
     for (const nth of colour.least ? order.reverse() : order) stroke(pen, steps[nth], ramp[nth], alpha, thick);

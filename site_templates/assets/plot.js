@@ -125,16 +125,16 @@ gitml.plot = (function () {
   }
 
   // A canvas as sharp as the screen, in CSS pixels.
-  function sheet(canvas, width, height) {
-    const sharp = Math.min(3, devicePixelRatio || 1);
-    if (canvas.width !== Math.round(width * sharp) || canvas.height !== Math.round(height * sharp)) {
-      canvas.width = Math.round(width * sharp);
-      canvas.height = Math.round(height * sharp);
+  const sharp = () => Math.min(3, devicePixelRatio || 1);
+  function sheet(canvas, width, height, by = sharp()) {
+    if (canvas.width !== Math.round(width * by) || canvas.height !== Math.round(height * by)) {
+      canvas.width = Math.round(width * by);
+      canvas.height = Math.round(height * by);
       canvas.style.width = width + 'px';
       canvas.style.height = height + 'px';
     }
     const pen = canvas.getContext('2d');
-    pen.setTransform(sharp, 0, 0, sharp, 0, 0);
+    pen.setTransform(by, 0, 0, by, 0, 0);
     pen.clearRect(0, 0, width, height);
     pen.font = '11px ' + getComputedStyle(document.body).fontFamily;
     return pen;
@@ -171,5 +171,5 @@ gitml.plot = (function () {
     const count = MOST_BINS, edge = nth => axis.value(nth / count);
     return { count, of: at => axis.place[at] < 0 ? -1 : Math.min(count - 1, Math.floor(axis.place[at] * count)), label: nth => axis.said(Number(edge(nth).toPrecision(3))) + '–' + axis.said(Number(edge(nth + 1).toPrecision(3))), apart: false, range: nth => [edge(nth), edge(nth + 1)] };
   }
-  return { NONE, STEPS, absent, axis, bins, colouring, legend, nameOf, ramp, reader, sheet, text, tip, write };
+  return { NONE, STEPS, absent, axis, bins, colouring, legend, nameOf, ramp, reader, sharp, sheet, text, tip, write };
 })();
