@@ -28,10 +28,15 @@ def beside(name: str) -> bool:
 
 
 def default_goal(name: str) -> str:
-    """Return ``min`` or ``max``: which way a metric of this name is usually better.
+    """Return which way a metric of this name is usually better, ``max`` if it tells nothing."""
+    return usual_goal(name) or "max"
+
+
+def usual_goal(name: str) -> str:
+    """Return ``min`` or ``max`` where a metric's name tells which way it is better, else nothing.
 
     The last word that says anything decides (``val/loss``, ``testRMSE``, ``loss@10``,
-    ``mse_mean``), before a ``per`` if there is one (``tokens_per_second``); else ``max``.
+    ``mse_mean``), before a ``per`` if there is one (``tokens_per_second``).
     """
     words = [w.lower() for w in _WORDS.findall(name)]
     if words[:1] == ["neg"]:  # scikit-learn's scorers: neg_log_loss
@@ -43,4 +48,4 @@ def default_goal(name: str) -> str:
             return "min"
         if word in _LARGER:
             return "max"
-    return "max"
+    return ""

@@ -188,7 +188,7 @@ class VersionChart:
     metric: str
     """Its name."""
     goal: str
-    """``min`` or ``max``: which way it is better."""
+    """``min`` or ``max``: which way it is better; nothing where nobody said and no name tells."""
     path: str
     """The line through all versions, in a view box of 100 by 100."""
     dots: tuple[Dot, ...]
@@ -216,7 +216,7 @@ class MetricLine:
     value: str
     """Its value in this version."""
     goal: str
-    """``min`` or ``max``: which way it is better."""
+    """``min`` or ``max``: which way it is better; nothing where nobody said and no name tells."""
     others: tuple[Fact, ...]
     """For each version that it is compared with: the value, the change as note, and its tone."""
 

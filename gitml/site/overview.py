@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gitml.model import iso
 from gitml.query.columns import leading_metrics
+from gitml.query.goals import usual_goal
 from gitml.site import report, urls
 from gitml.site.activity import entries_of
 from gitml.site.facts import moment, progress_of
@@ -119,11 +120,17 @@ def _card(gathered: Gathered, name: str, runs: Sequence[Run]) -> ExperimentCard:
         count=len(runs),
         statuses=tuple((s, n) for s, n in sorted(statuses.items()) if s != "finished"),
         metric=metric,
-        goal=goal,
+        goal=goal if metric and _is_sure(metric, runs) else "",
         best=best,
         progress=progress,
         newest=moment(runs[0].created),
     )
+
+
+def _is_sure(metric: str, runs: Sequence[Run]) -> bool:
+    """Say whether the metric's name, or somebody, tells which way it is better."""
+    said = (run.metrics[metric].goal for run in runs if metric in run.metrics)
+    return bool(usual_goal(metric)) or any(said)
 
 
 def _line(gathered: Gathered, run: Run) -> RunLine:

@@ -130,7 +130,7 @@ class ExperimentCard:
     metric: str | None
     """The metric that tells most, None where no run has any."""
     goal: str
-    """``min`` or ``max``: which way it is better."""
+    """``min`` or ``max``: which way it is better; nothing where nobody said and no name tells."""
     best: Fact | None
     """Its best value and the run that has it."""
     progress: Curve | None

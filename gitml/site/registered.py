@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gitml.errors import DamagedError
 from gitml.names import MODELS, TAGS, UNPUBLISHED
 from gitml.query.columns import leading_metrics
-from gitml.query.goals import default_goal
+from gitml.query.goals import usual_goal
 from gitml.query.keys import full_name
 from gitml.registry.checks import journal
 from gitml.registry.checks.sight import gather as look
@@ -84,11 +84,11 @@ class ShownModel:
         return None if name is None else self.by_name.get(name)
 
     def goal(self, name: str) -> str:
-        """Return ``min`` or ``max`` for a metric: as said last, else as its name tells."""
+        """Return ``min`` or ``max``: as said last, else as the name tells, or nothing."""
         for each in self.versions:
             if each.run is not None and name in each.run.metrics and each.run.metrics[name].goal:
                 return each.run.metrics[name].goal or ""
-        return default_goal(name)
+        return usual_goal(name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

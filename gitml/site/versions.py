@@ -169,8 +169,9 @@ def _change(shown: ShownModel, name: str, now: float, old: float) -> tuple[str, 
     change = now - old
     if change == 0 or change != change:  # noqa: PLR0124 - not a number
         return ("same" if change == 0 else ""), ""
-    better = change < 0 if shown.goal(name) == "min" else change > 0
-    return signed(change), "up" if better else "down"
+    goal = shown.goal(name)
+    better = change < 0 if goal == "min" else change > 0
+    return signed(change), ("up" if better else "down") if goal else ""
 
 
 def _facts(

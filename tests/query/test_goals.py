@@ -6,7 +6,7 @@ import pytest
 
 from gitml.model import Metric, Run
 from gitml.query.columns import leading_metrics
-from gitml.query.goals import default_goal
+from gitml.query.goals import default_goal, usual_goal
 
 MIN = (
     "loss val/loss val_loss train_loss_epoch loss@10 log_loss logloss logLoss error error_rate "
@@ -31,6 +31,11 @@ def test_more_is_better(name):
     assert default_goal(name) == "max"
 
 
+def test_a_name_that_tells_nothing():
+    assert [usual_goal(name) for name in ("xyz", "lr", "grad/m1", "", "é", "42")] == [""] * 6
+    assert (usual_goal("val/auc"), usual_goal("val/loss")) == ("max", "min")
+
+
 def test_what_a_run_took_comes_after_how_good_it_is():
     def run(*names, goal=None):
         one = {"last": 1.0, "step": 1, "min": 1.0, "max": 1.0, "count": 1, "goal": goal}
@@ -39,7 +44,9 @@ def test_what_a_run_took_comes_after_how_good_it_is():
             id="a" * 32, name="a", experiment="b", status="finished", created=0, metrics=metrics
         )
 
-    told = run("epoch", "grad_norm", "lr", "step_time_ms", "system/memory", "train_loss_epoch", "zeal")
+    told = run(
+        "epoch", "grad_norm", "lr", "step_time_ms", "system/memory", "train_loss_epoch", "zeal"
+    )
     assert leading_metrics([told, run("epoch")]) == [
         *("train_loss_epoch", "zeal"),
         *("epoch", "grad_norm", "lr", "step_time_ms"),
