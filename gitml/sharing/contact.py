@@ -10,6 +10,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from gitml.names import RUNS, remote_ref
+from gitml.redact import strip_credentials
 from gitml.sharing.large import forget_place
 from gitml.store.git import RefUpdate
 from gitml.store.write import again
@@ -73,10 +74,10 @@ def _forget(repository: Repository, there: Where) -> None:
 
 
 def _address(repository: Repository, there: Where) -> str:
-    """Return a hash of where a remote is: an address may hold a password."""
+    """Return a hash of where a remote is, whoever asks: jobs have a new password each."""
     section = f'remote "{there.name}"'
     told = [repository.config(section, key) or "" for key in ("url", "pushurl")]
-    text = "\n".join(told if there.named else [there.address])
+    text = strip_credentials("\n".join(told if there.named else [there.address]))
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gitml import names
 from gitml.errors import UsageError
 from gitml.names import EXPERIMENTS, RUNS, did_you_mean, is_run_id, remote_ref, visible
+from gitml.redact import strip_credentials
 from gitml.store import live, places
 from gitml.store.arriving import fetch_runs
 from gitml.store.git import RefUpdate
@@ -36,7 +37,7 @@ class Where(NamedTuple):
     """A remote: what its refs are remembered under, and how git reaches it."""
 
     name: str
-    """The remote's name; of a URL ``url-`` and eight digits of its SHA-256."""
+    """The remote's name; of a URL ``url-`` and eight digits of its SHA-256, without passwords."""
     address: str
     """What git is given: the name, or the URL."""
     branches: bool = False
@@ -91,7 +92,8 @@ def where(repository: Repository, remote: str | None) -> Where:
     if remote in known:
         return Where(remote, remote, places.on_branches(repository, remote))
     if ":" in remote or "/" in remote or "\\" in remote:
-        digits = hashlib.sha256(remote.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+        place = strip_credentials(remote)  # a job has another password each time
+        digits = hashlib.sha256(place.encode("utf-8", "surrogateescape")).hexdigest()[:8]
         repository.call_remote(f"url-{digits}", remote)
         found = f"url-{digits}"
         return Where(found, remote, places.on_branches(repository, found))

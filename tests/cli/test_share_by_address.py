@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from gitml.store.git import open_repository
+from gitml.store.pulling import where
 from tests.support import make_run
 
 
@@ -54,3 +56,8 @@ def test_an_address_with_a_password_is_never_shown(repo, invoke):
         answer = invoke(command, "http://ada:sesame@127.0.0.1:9/x.git", cwd=repo)
         assert answer.code == 9
         assert "sesame" not in answer.out + answer.err
+    # And the same place has one name, whatever the password of a job is.
+    store = open_repository(repo)
+    addresses = ("https://ci:one@host.invalid/x", "https://ci:two@host.invalid/x")
+    assert len({where(store, address).name for address in addresses}) == 1
+    store.close()
