@@ -135,6 +135,7 @@ def _candidate(
     name: str | None,
 ) -> tuple[Candidate, str]:
     """Return what is to be registered, without a name, and where its files are from."""
+    from gitml.registry.mlmodel import bound_words
     from gitml.registry.registering import candidate_of
 
     candidate, gathered = candidate_of(
@@ -145,6 +146,9 @@ def _candidate(
             f"{visible(path, 80)} was taken from the run; the work tree holds something else.",
             hint=f"./{visible(path, 80)} names what is in the work tree",
         )
+    if gathered.bound is not None:
+        told, hint = bound_words(gathered.bound)
+        session.say(told, hint=hint)
     return candidate, gathered.origin
 
 

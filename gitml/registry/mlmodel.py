@@ -36,6 +36,8 @@ class MlModel:
     """The flavors by name, each with its settings."""
     signature: Mapping[str, Json] | None = None
     """``{inputs, outputs, params}``, or None."""
+    bound: str | None = None
+    """The file of a pickle that loads nowhere but in the script that made it, if it is one."""
 
 
 def read_mlmodel(data: bytes, what: str = MLMODEL) -> MlModel:
@@ -85,7 +87,7 @@ def complete(
         return list(members), read_mlmodel(b"".join(by_path[MLMODEL].open()))
     known = read_signature(signature) or inferred(example)
     added = [] if example is None else [_example(example)]
-    flavors, made = _flavors(members, python, installed)
+    flavors, made, bound = _flavors(members, python, installed)
     added += made
     for member in added:
         if member.path in by_path:
@@ -99,20 +101,20 @@ def complete(
     if example is not None:
         document["saved_input_example_info"] = _example_info(example)
     mlmodel = made_member(MLMODEL, dump(document))
-    return [*members, *added, mlmodel], MlModel(flavors=flavors, signature=known)
+    return [*members, *added, mlmodel], MlModel(flavors=flavors, signature=known, bound=bound)
 
 
 def _flavors(
     members: Sequence[Member], python: str | None, installed: str
-) -> tuple[dict[str, dict[str, Json]], list[Member]]:
-    """Return the flavors that really load these files, and the files that they need."""
+) -> tuple[dict[str, dict[str, Json]], list[Member], str | None]:
+    """Return the flavors that really load these files, the files that they need, and `bound`."""
     found = {m.path: (kind, m) for m in members if (kind := look(m)) is not None}
     if len(found) != 1:  # none that is known, or two: which is the model is not ours to guess
-        return {}, []
+        return {}, [], None
     ((path, (kind, member)),) = found.items()
     names = named(member)
-    if "__main__" in names.modules:  # of the script that trained it: loads nowhere else
-        return {}, []
+    if "__main__" in names.modules:
+        return {}, [], path
     around = surroundings(members, names, recorded=installed, python=python)
     rest: dict[str, Json] = {"env": dict(ENV)}
     rest |= {"python_version": python} if python else {}
@@ -120,12 +122,19 @@ def _flavors(
         function = {"loader_module": "mlflow.sklearn", "model_path": path, **rest}
         own: dict[str, Json] = {"pickled_model": path, "serialization_format": "pickle"}
         own |= {"sklearn_version": names.sklearn} if names.sklearn else {}
-        return {"python_function": function, "sklearn": own}, around
+        return {"python_function": function, "sklearn": own}, around, None
     if any(m.path.split("/")[0].casefold() == LOADER_FOLDER for m in members):
-        return {}, []
+        return {}, [], None
     module = LOADER_FOLDER + "/gitml_loader.py"
     function = {"loader_module": "gitml_loader", "code": LOADER_FOLDER, "data": path, **rest}
-    return {"python_function": function}, [made_member(module, LOADER), *around]
+    return {"python_function": function}, [made_member(module, LOADER), *around], None
+
+
+def bound_words(path: str) -> tuple[str, str]:
+    """Return a sentence about a pickle that is `bound`, and what to do."""
+    told = f"{visible(path, 80)} holds what the script or notebook that made it defines (__main__)"
+    how = "put it into a module that is imported, or pickle the model with cloudpickle"
+    return f"{told}, and loads nowhere else.", how
 
 
 def _example(example: Any) -> Member:

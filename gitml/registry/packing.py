@@ -46,6 +46,8 @@ class Gathered:
     """The files."""
     origin: str
     """Where they are from, for people: ``model/ of brave-otter-12``."""
+    bound: str | None = None
+    """The file of a pickle that loads nowhere but in the script that made it, if it is one."""
     differs: tuple[str, ...] = ()
     """Paths that were taken from the run although the work tree has other files of that name."""
 

@@ -120,6 +120,7 @@ def candidate_of(
     version = freeze(
         repository, run, members, mlmodel, tags=tags or {}, note=note, installed=installed
     )
+    gathered = replace(gathered, bound=mlmodel.bound)
     return Candidate(version=version, members=tuple(members), name=""), gathered
 
 

@@ -183,7 +183,7 @@ class ActiveRun:
         """
         from gitml.tracking import models  # the registry, which few programs need
 
-        logged = models.log_model(
+        logged, bound = models.log_model(
             self._recorder,
             path,
             name=name,
@@ -193,6 +193,9 @@ class ActiveRun:
             sign=sign,
             before=self._models,
         )
+        if bound is not None:
+            told, hint = models.bound_words(bound)
+            warnings.warn(f"gitml: {told.rstrip('.')}. To do: {hint}.", stacklevel=_level())
         folder = names.check_path(dest or models.folder_of(name))
         self._models = {p for p in self._models if not p.startswith(f"{folder}/")} | {*logged}
         return folder

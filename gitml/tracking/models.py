@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gitml import names
 from gitml.errors import InputError
+from gitml.registry.mlmodel import bound_words as bound_words  # noqa: PLC0414 - a re-export
 from gitml.registry.mlmodel import complete
 from gitml.registry.package import check_listing, members_of, scan
 from gitml.registry.packing import FOLDER
@@ -32,8 +33,8 @@ def log_model(
     example: Any,
     sign: bool | None = None,
     before: Iterable[str] = (),
-) -> tuple[str, ...]:
-    """Log the files of a model as artifacts and return their paths.
+) -> tuple[tuple[str, ...], str | None]:
+    """Log the files of a model as artifacts; return their paths and `MlModel.bound`.
 
     ``before`` are artifacts of the folder that this model takes the place of. Raises
     `InputError` for what is not a package, before anything is logged.
@@ -48,7 +49,7 @@ def log_model(
     wish = None if name is None else tag_of(Wish(name, folder, sign))
     found = scan([place])
     python = platform.python_version()
-    members, _ = complete(
+    members, mlmodel = complete(
         members_of(found),
         signature=signature,
         example=example,
@@ -70,7 +71,7 @@ def log_model(
         recorder.state({f"artifacts.{path}": None for path in sorted(gone)})
     if wish is not None:
         recorder.set_tags(dict([wish]))
-    return tuple(logged)
+    return tuple(logged), mlmodel.bound
 
 
 def folder_of(name: str | None) -> str:

@@ -258,6 +258,7 @@ def test_a_pickle_that_needs_the_script_that_made_it_has_no_flavor():
         del main.Own
     members, found = complete([made_member("model.pkl", data)])
     assert (found.flavors, [m.path for m in members]) == ({}, ["model.pkl", "MLmodel"])
+    assert found.bound == "model.pkl"
 
 
 def pickles_plain():

@@ -120,6 +120,16 @@ def test_a_model_that_is_logged_again_takes_the_place_of_the_first(repo, weights
     )
 
 
+def test_a_pickle_that_needs_its_script_is_warned_of(repo, invoke):
+    model = b"\x80\x04\x8c\x0fxgboost.sklearn\x94\x8c\x0dXGBClassifier\x94\x93\x94)\x81\x94"
+    own = b"}\x94\x8c\x01f\x94\x8c\x08__main__\x94\x8c\x03fun\x94\x93\x94sb."
+    (repo / "own.pkl").write_bytes(model + own)
+    with gitml.start_run() as run, pytest.warns(UserWarning, match="__main__.*cloudpickle"):
+        run.log_model("own.pkl")
+    told = invoke("register", "churn", "--run", "latest", "--path", "./own.pkl")
+    assert (told.code, "loads nowhere else" in told.err) == (0, True)
+
+
 def test_what_cannot_be_logged_leaves_nothing(repo, weights):
     (repo / "link").symlink_to(weights)
     with gitml.start_run(name="bad") as run:
