@@ -74,9 +74,9 @@ def ask(repository: Repository, context: Context, question: Question) -> Judgeme
     tip = policy_tip(repository, context)
     commits = [tip] if question.policy_at is None else [*question.policy_at]
     with ExitStack() as stack:
-        case = case_of(repository, context, question, tip, stack)
         found = None
         for commit in dict.fromkeys(commits):
+            case = case_of(repository, context, question, tip, stack, rules=commit)
             found = evaluate(load_policy(repository, commit), case)
             if question.leaves:
                 found = _of_who(found)
@@ -92,8 +92,14 @@ def case_of(
     question: Question,
     tip: str | None,
     stack: ExitStack,
+    *,
+    rules: str | None = None,
 ) -> Case:
-    """Return the case that the gates judge; what it opens is closed with ``stack``."""
+    """Return the case that the gates judge; what it opens is closed with ``stack``.
+
+    ``tip`` is the protected branch's newest commit, ``rules`` the one whose settings and
+    allowed signers count, if not ``tip``.
+    """
     model, version = question.model, question.version
     current = compared_with(model, question.stage)
 
@@ -103,7 +109,7 @@ def case_of(
 
     @cache
     def signers() -> tuple[str, ...]:
-        allowed = allowed_signers(repository, tip)
+        allowed = allowed_signers(repository, rules or tip)
         return probe_signers(
             *(repository, context.sign, allowed),
             tagger=context.by,
@@ -121,6 +127,7 @@ def case_of(
         setting=question.setting,
         current=None if current is None else load_version(repository, current),
         branch=tip,
+        rules=rules,
         change=question.change,
         signers=signers if isinstance(context.sign, Sign) else None,
         review=question.review,

@@ -126,7 +126,8 @@ def _unknown_stage(case: Case) -> Verdict | None:
     if case.setting == "rollback":  # what is in a stage may leave it, whatever was decided since
         return None
     try:
-        check_known_stage(case.stage, read_settings_at(case.repository, case.branch))
+        settings = read_settings_at(case.repository, case.rules or case.branch)
+        check_known_stage(case.stage, settings)
     except UnknownStageError as error:
         return Verdict(
             gate="stages.only",

@@ -126,6 +126,15 @@ def test_a_request_cannot_bring_its_own_policy(main, how):
     assert main.stage_tags == []
 
 
+def test_nor_its_own_stages_or_signers(main, ada, invoke):
+    """What the policy leans on counts as it stood before, like the policy itself."""
+    config, only = ".gitml/config.yaml", "stages: {{order: [{}], only: true}}\n".format
+    main.push({config: only("staging")})
+    name = main.branch({config: only("staging, production")}, {STAGE_FILE: asks("v1.2.0")})
+    assert main.outcomes(main.merge(name, "rebase")) == (4, {"production": "refused"})
+    assert main.outcomes(main.push({STAGE_FILE: asks("v1.2.0", "again")}))[0] == 0
+
+
 def test_an_old_run_done_again_does_not_bring_the_policy_of_its_time(main):
     weak = main.push({POLICY_FILE: WEAK})
     main.push({POLICY_FILE: POLICY})

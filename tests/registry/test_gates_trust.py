@@ -56,7 +56,7 @@ class World:
         context = self.context(sign=sign, now=now)
         return register(self.repository, replace(candidate, name="churn"), context)
 
-    def told(self, gate, setting="direct", *, sign=False, **facts):
+    def told(self, gate, setting="direct", *, sign=False, rules=None, **facts):
         """Return what a gate says of the newest version of churn."""
         model = read_registry(self.repository).models["churn"]
         version = model.versions[-1]
@@ -67,7 +67,7 @@ class World:
         tip = self.repository.resolve("refs/heads/main^{commit}")
         with contextlib.ExitStack() as stack:
             context = self.context(sign=sign)
-            case = case_of(self.repository, context, question, tip, stack)
+            case = case_of(self.repository, context, question, tip, stack, rules=rules)
             found = judge(made, replace(case, **facts))
         return found.answer, found.got
 
@@ -103,6 +103,8 @@ def test_who_registered_it(world, ada):
     world.register(world.run(), sign=True)
     assert world.told(by_ada) == ("pass", f"signed by {ADA}")
     assert world.told(by_bob) == ("refuse", f"signed by {ADA}")
+    before = world.repository.resolve("refs/heads/main~1^{commit}")  # nobody was allowed yet
+    assert world.told(by_ada, rules=before)[0] == "unknown"
     world.register(world.run("other"), files=("other",))
     assert world.told(by_ada) == ("refuse", "not signed")
 
@@ -148,10 +150,12 @@ def test_who_signs_the_assignment(world, ada):
     assert world.told(gate, "propose") == ("pending", "signed when it is applied")
     assert world.told(gate, sign=True) == ("pass", f"signed by {ADA}")
     assert world.told({"signed_by": [BOB]}, sign=True) == ("refuse", f"signed by {ADA}")
+    before = world.repository.resolve("refs/heads/main^{commit}")
     world.allow("")
     answer, got = world.told(gate, sign=True)
     assert answer == "refuse"
     assert "allowed_signers does not name" in got
+    assert world.told(gate, sign=True, rules=before)[0] == "pass"
 
 
 @needs_ssh

@@ -58,6 +58,8 @@ class Case:
     """What it is compared with: the version that `compared_with` names; None if it names none."""
     branch: str | None = None
     """The newest commit of the protected branch; None if there is no such branch."""
+    rules: str | None = None
+    """Its commit whose policy, settings and allowed signers count; None: `branch`."""
     change: str | None = None
     """The commit of the protected branch that asks for it (``apply``)."""
     signers: Callable[[], tuple[str, ...]] | None = None

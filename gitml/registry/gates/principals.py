@@ -55,7 +55,7 @@ def judge_tag(case: Case, name: str, target: str, wanted: Sequence[str]) -> tupl
         return "refuse", error.message.rstrip(".")
     if names != target:
         return "refuse", f"the tag {visible(name, 80)} was moved"
-    allowed = allowed_signers(case.repository, case.branch)
+    allowed = allowed_signers(case.repository, case.rules or case.branch)
     signature = verify_tag(case.repository, tag.data, ref_name=name, allowed=allowed)
     return judge_signature(signature, wanted)
 
