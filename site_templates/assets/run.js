@@ -61,7 +61,9 @@
     if (name) {
       try {
         const found = /^[0-9a-f]{12,64}$/.test(name) ? name : await called(name);
-        other = await gitml.load('runs/' + found);
+        const theirs = await gitml.load('runs/' + found);
+        await tools();
+        other = theirs;
         view.other = found;
         field.value = other.run.name;
       } catch (problem) {
@@ -69,11 +71,19 @@
       }
     } else field.value = '';
     if (!quiet) save(true);
-    if (other) await gitml.versus.show(own, other); else gitml.versus.clear();
+    if (other) await gitml.versus.show(own, other); else if (gitml.versus) gitml.versus.clear();
     redraw();
   }
+  // What compares is only worth loading once somebody wants to.
+  let loading;
+  const tools = () => loading = loading || Promise.all($('.against').dataset.tools.split(' ').map(gitml.script));
+  async function listed() {
+    const stored = await gitml.load('runs');
+    await tools();
+    return gitml.runs.open(stored);
+  }
   async function called(name) {
-    const runs = gitml.runs.open(await gitml.load('runs')), names = runs.column('name');
+    const runs = await listed(), names = runs.column('name');
     const at = runs.keys.findIndex((each, nth) => names(nth) === name);
     if (at < 0) throw new Error('no such run');
     return runs.keys[at];
@@ -83,11 +93,11 @@
   async function offer() {
     if (offered) return;
     offered = true;
-    const runs = gitml.runs.open(await gitml.load('runs')), names = runs.column('name'), experiments = runs.column('experiment');
-    const listed = runs.keys.map((k, at) => at).filter(at => runs.keys[at] !== key);
-    listed.sort((a, b) => (experiments(b) === own.run.experiment) - (experiments(a) === own.run.experiment));
-    const parent = own.run.parent ? listed.filter(at => runs.ids[at] === own.run.parent) : [];
-    $('#others').replaceChildren(...[...parent, ...listed].slice(0, 500).map(at => element('option', { value: names(at) }, experiments(at))));
+    const runs = await listed(), names = runs.column('name'), experiments = runs.column('experiment');
+    const others = runs.keys.map((k, at) => at).filter(at => runs.keys[at] !== key);
+    others.sort((a, b) => (experiments(b) === own.run.experiment) - (experiments(a) === own.run.experiment));
+    const parent = own.run.parent ? others.filter(at => runs.ids[at] === own.run.parent) : [];
+    $('#others').replaceChildren(...[...parent, ...others].slice(0, 500).map(at => element('option', { value: names(at) }, experiments(at))));
   }
 
   function save(push) {

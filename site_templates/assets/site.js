@@ -19,11 +19,15 @@ const gitml = (function () {
     return new Promise((done, failed) => {
       const first = !waiting.has(name);
       waiting.set(name, [...(waiting.get(name) || []), done]);
-      if (!first) return;
-      const script = document.createElement('script');
-      script.src = root + 'data/' + name + '.js';
-      script.onerror = () => failed(new Error('There is no ' + name));
-      document.head.append(script);
+      if (first) script(root + 'data/' + name + '.js').catch(failed);
+    });
+  }
+  function script(src) {
+    return new Promise((done, failed) => {
+      const made = element('script', { src });
+      made.addEventListener('load', done);
+      made.addEventListener('error', () => failed(new Error('There is no ' + src)));
+      document.head.append(made);
     });
   }
 
@@ -157,5 +161,5 @@ const gitml = (function () {
   const tab = $('.tabs [aria-current]');
   if (tab) tab.parentElement.scrollLeft = tab.offsetLeft - 60;
 
-  return { $, $$, ago, ages, colors, css, dark, download, drawing, duration, element, keys, load, number, painters, plural, readHash, root, shown, take, taken, writeHash };
+  return { $, $$, ago, ages, colors, css, dark, download, drawing, duration, element, keys, load, number, painters, plural, readHash, root, script, shown, take, taken, writeHash };
 })();
