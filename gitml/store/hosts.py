@@ -126,8 +126,10 @@ def transport_failure(remote: str, err: str, code: int) -> GitmlError:
             hint += "; a workflow of GitHub says permissions: contents: write"
         return RemoteError(f"{name} does not let you in: {_telling(err)}", hint=hint)
     if any(word in err for word in _NOT_THERE):
+        # git's daemon does not tell which of the two.
+        closed = ", or not for everybody" if "access denied or" in err else ""
         return UnreachableError(
-            f"{name} is not there: {_telling(err)}",
+            f"{name} is not there{closed}: {_telling(err)}",
             hint=f"git remote -v shows addresses; git ls-remote {name} whether it answers",
         )
     words = _last_words(err) if "hung up unexpectedly" in err else ""
