@@ -171,7 +171,7 @@ def _change(shown: ShownModel, name: str, now: float, old: float) -> tuple[str, 
         return ("same" if change == 0 else ""), ""
     goal = shown.goal(name)
     better = change < 0 if goal == "min" else change > 0
-    return signed(change), ("up" if better else "down") if goal else ""
+    return signed(float(f"{change:.3g}")), ("up" if better else "down") if goal else ""
 
 
 def _facts(
