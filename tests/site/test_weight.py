@@ -57,6 +57,6 @@ def test_pages_are_light(repo, make_site):
     assert any(PLOTLY.search(name) for name in run)
     own = weight(run, PLOTLY, EVERYWHERE, re.compile(r"data/runs/"))
     assert own < 15_000  # beside what the reader of any page has already
-    assert weight(run, PLOTLY) < 45_000
+    assert weight(run, PLOTLY) < 24_000
     for page in ("runs.html", "explore.html", "compare.html"):
         assert weight(loaded(site, page), PLOTLY, DATA) < 60_000, page
