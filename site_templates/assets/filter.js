@@ -12,10 +12,13 @@ gitml.filter = (function () {
       if (!/^[\w\s./@:-]+$/.test(text) || /[<>=]|\b(and|or|not|like|in|is)\b/i.test(text)) throw problem;
       const word = text.trim().toLowerCase(), keys = ['name', 'experiment', 'branch', ...runs.names.tags.map(n => 'tags.' + n)];
       const texts = keys.map(key => runs.column(key));
+      // Versions and stages are no attributes of runs: which runs are meant is told by their ids.
+      const made = new Set([...runs.made.keys()].filter(at => runs.told(at).toLowerCase().includes(word)));
+      const ids = [...made].map(at => "'" + runs.ids[at] + "'").join(', ');
       return {
-        test: at => runs.ids[at].startsWith(word) || texts.some(get => String(get(at) || '').toLowerCase().includes(word)),
-        where: [`substr(id, 1, ${word.length}) = '${word}'`, ...keys.map(key => `instr(lower(${runs.full(key)}), '${word}') > 0`)].join(' or '),
-        said: 'Names, experiments, branches and tags with “' + text.trim() + '”',
+        test: at => runs.ids[at].startsWith(word) || made.has(at) || texts.some(get => String(get(at) || '').toLowerCase().includes(word)),
+        where: [`substr(id, 1, ${word.length}) = '${word}'`, ...keys.map(key => `instr(lower(${runs.full(key)}), '${word}') > 0`), ...(ids ? [`id in (${ids})`] : [])].join(' or '),
+        said: (runs.made.size ? 'Names, experiments, branches, tags, versions and stages with “' : 'Names, experiments, branches and tags with “') + text.trim() + '”',
       };
     }
   }

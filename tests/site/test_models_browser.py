@@ -85,8 +85,8 @@ def test_stages_stand_in_the_table_of_runs(repo, make_site):
     shelf.register("v2.0.0")
     write_shelves(repo, shelf)
     site = make_site(repo)
-    views = ["runs.html", "runs.html#sort=-created", "runs.html#sort=stage"]
-    wrong, (still, drawn, sorted_) = browse(
+    views = ["runs.html", "runs.html#sort=-created", "runs.html#sort=stage", "runs.html#q=Staging"]
+    wrong, (still, drawn, sorted_, found) = browse(
         site.path, views, looks=((1280, "light"),), script=STAGES
     )
     assert wrong == []
@@ -96,5 +96,6 @@ def test_stages_stand_in_the_table_of_runs(repo, make_site):
     assert "<small>+1</small>" in drawn["cells"][5]
     assert sorted_["cells"][0] == drawn["cells"][5]
     assert sorted_["cells"][-1] == "–"
+    assert found["cells"] == [drawn["cells"][5]]
     assert still["fits"]
     assert still["heads"] > 5
