@@ -164,6 +164,8 @@ def _refusal(question: Question, found: Judgement) -> PolicyRefusedError:
     else:
         what = f"{name} {version.name} does not meet the policy of {stage}"
         reviewable = question.setting in {"direct", "rollback"}
+        if any(verdict.kind == "policy" for verdict in found.verdicts):
+            reviewable = False  # without a list, or with an empty one, a review is refused too
         if reviewable and not any("--review" in hint for hint in hints):
             names = model.slug, version.name, stage
             instead = f"ask for a review: {review_command(*names, question.setting)}"

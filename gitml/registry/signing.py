@@ -174,7 +174,7 @@ def _refused(words: str) -> InputError:
         *("unable to sign the tag", "The tag message has been left", "gpg failed to sign"),
         "bad config variable",  # it names a file that is gone by now
     )
-    telling = [x for x in lines if not any(word in x for word in vague)] or lines
+    telling = [x for x in lines if not any(word in x for word in vague)] or lines[:1]
     said = visible("; ".join(telling).removeprefix("error: ").removeprefix("fatal: "), _WORDS)
     hint = next((advice for word, advice in _ADVICE if word in words), _NO_KEY)
     return InputError(f"git could not sign the tag: {said.rstrip('.') or 'no word'}.", hint=hint)

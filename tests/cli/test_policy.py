@@ -208,6 +208,8 @@ def test_explain_judges_a_version(repo, git, gitml, churn):
             ["pass", "clean_source", f"{head} on main", "committed, and on a branch"],
             ["churn v1.0.0 may enter production."],
         ]
+    for stage in ("staging", "qa"):  # an empty list, and none: a review would not help
+        assert "--review" not in gitml("promote", "churn", "1", "--stage", stage, code=4).err
     words = (["churn@1", "production"], ["churn@1", "--stage", "production"])
     for asked in (*words, ["churn", "latest", "--stage", "production"]):
         assert gitml("policy", "explain", *asked).out == answer.out

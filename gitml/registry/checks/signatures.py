@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from gitml.registry.checks.sight import Sight
 
 
+_OVER = ("revoked", "ended", "expired")
+"""Words of reasons by which a key did count once."""
+
+
 def check(sight: Sight) -> Iterator[Finding]:
     """Yield signatures that do not count, and how many nobody here can judge."""
     told = sight.told()
@@ -34,8 +38,7 @@ def check(sight: Sight) -> Iterator[Finding]:
                 model=told[one.name][0].slug,
                 ref=TAGS + one.name,
                 text=f"The signature of {one.name} does not count: {answer.reason}.",
-                mend=f"if the key is a colleague's, add it to {visible(sight.allowed.origin, 80)} "
-                "with the time from which it was theirs; else find out whose it is",
+                mend=_mend(answer.reason, sight.allowed.origin),
             )
     for reason, names in unknown.items():
         yield Finding(
@@ -44,3 +47,15 @@ def check(sight: Sight) -> Iterator[Finding]:
             ref=TAGS + names[0],
             text=f"{plural(len(names), 'signature')} cannot be judged: {reason}.",
         )
+
+
+def _mend(reason: str, origin: str) -> str:
+    if any(word in reason for word in _OVER):
+        return (
+            "find out who signed this when, and since when the key does not count; "
+            "what is still wanted is done again with one that does"
+        )
+    return (
+        f"if the key is a colleague's, add it to {visible(origin, 80)} with the time from which "
+        "it was theirs; else find out whose it is"
+    )
