@@ -79,7 +79,7 @@ def run_push(session: Session, there: Where, store: Repository, *, dry_run: bool
             by=author(store),
             now=session.now,
             settings=read_settings(store.work_tree),
-            named=_named(session, there, store),
+            named=_named(session, store),
             holders=holders,
             dry_run=dry_run,
             progress=bar("Pushing"),
@@ -87,12 +87,12 @@ def run_push(session: Session, there: Where, store: Repository, *, dry_run: bool
         )
 
 
-def _named(session: Session, there: Where, store: Repository) -> set[str] | None:
+def _named(session: Session, store: Repository) -> set[str] | None:
     """Return the large files that may go: those of purged runs stay where they are."""
-    from gitml.sharing.large import waiting
+    from gitml.sharing.large import kept
     from gitml.sharing.naming import named_large
 
-    if not waiting(store, there):
+    if not kept(store):
         return None
     with session.index(store) as index:
         return named_large(index, store)
