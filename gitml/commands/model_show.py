@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from gitml.commands.options import Session
     from gitml.model import Json
     from gitml.output import Piece, Screen
-    from gitml.registry.values import Model, ModelVersion, Version
+    from gitml.registry.values import Model, ModelVersion, PackageFile, Version
     from gitml.store.git import Repository
 
 MOST = 20
-"""Versions that are listed without ``--all``."""
+"""Versions, or on a terminal files of one, that are listed without ``--all``."""
 LEADING = 3
 """Metrics that the list of versions shows."""
 
@@ -34,7 +34,7 @@ LEADING = 3
     exits=[3, 5, 6, 8],
 )
 @click.argument("ref", metavar="MODEL|VERSION", shell_complete=complete_references)
-@click.option("--all", "everything", is_flag=True, help=f"More than {MOST} versions, too.")
+@click.option("--all", "everything", is_flag=True, help=f"More than {MOST} versions or files, too.")
 @json_option
 def model_show(session: Session, *, ref: str, everything: bool, as_json: bool) -> None:
     """Show a model with its versions, or everything about one version.
@@ -50,7 +50,7 @@ def model_show(session: Session, *, ref: str, everything: bool, as_json: bool) -
     if "@" in ref or "#" in ref:
         model, version = resolve(registry, ref)
         say_if_tags_alone(session, [model])
-        _version(session, store, model, version, as_json=as_json)
+        _version(session, store, model, version, everything=everything, as_json=as_json)
     else:
         model = registry.find(ref)
         say_if_tags_alone(session, [model])
@@ -218,7 +218,13 @@ def _state(version: Version, whole: ModelVersion | None) -> list[str]:
 
 
 def _version(
-    session: Session, store: Repository, model: Model, version: Version, *, as_json: bool
+    session: Session,
+    store: Repository,
+    model: Model,
+    version: Version,
+    *,
+    everything: bool,
+    as_json: bool,
 ) -> None:
     from gitml.registry.versionfile import load_version
 
@@ -237,17 +243,30 @@ def _version(
     facts.inputs(screen, run)
     _signature(screen, whole)
     facts.source(screen, run)
-    _files(screen, whole)
+    _files(screen, whole.files, everything=everything)
     if screen.terminal:
         from gitml.output import quoted
 
         title = quoted(f"{model.name}@{version.name}")
         screen.line()
+        other = _other(model, version)
+        compare = [] if other is None else [f"gitml model diff {quoted(other)} {title}"]
         screen.commands(
             f"gitml model pull {title} -o {quoted(model.slug)}",
-            f"gitml model diff {quoted(f'{model.name}@latest')} {title}",
+            *compare,
             f"gitml lineage {title}",
         )
+
+
+def _other(model: Model, version: Version) -> str | None:
+    """Return what a version is compared with: the latest, of which it is the one before."""
+    from gitml.registry.references import latest
+
+    newest = latest(model)
+    if newest is not None and newest.name != version.name:
+        return f"{model.name}@latest"
+    before = [v for v in model.versions if v.number < version.number and not v.deleted]
+    return f"{model.name}@{before[-1].name}" if before else None
 
 
 def _facts_of(session: Session, model: Model, version: Version, whole: ModelVersion) -> None:
@@ -298,11 +317,12 @@ def _signature(screen: Screen, whole: ModelVersion) -> None:
         screen.fact(part, ", ".join(texts))
 
 
-def _files(screen: Screen, whole: ModelVersion) -> None:
+def _files(screen: Screen, files: Sequence[PackageFile], *, everything: bool) -> None:
     from gitml.output import Column, size
 
-    if not whole.files:
+    if not files:
         return
+    shown = files if everything or not screen.terminal else files[:MOST]
     heads = ["FILE", "SIZE", "KEPT IN", "DIGEST"]
     columns = [
         Column(
@@ -319,7 +339,10 @@ def _files(screen: Screen, whole: ModelVersion) -> None:
             else file.store,
             screen.digest(file.sha256),
         ]
-        for file in whole.files
+        for file in shown
     ]
     screen.line()
     screen.table(columns, rows)
+    if len(files) > len(shown):
+        left = f"{len(files) - len(shown):,}"
+        screen.line(f"  … and {left} more files: --all shows them", style="dim")

@@ -161,6 +161,19 @@ def test_lineage_leads_from_data_to_the_stage_and_back(churn, gitml):
     assert document(gitml, "lineage", "churn#production")["edges"] == back["edges"]
 
 
+def test_of_many_files_some_are_listed(churn, repo, gitml, tmp_path):
+    (tmp_path / "many").mkdir()
+    for n in range(25):
+        (tmp_path / "many" / f"part-{n:02}.txt").write_text("x\n")
+    gitml("register", "churn", "--run", "two", "--path", tmp_path / "many", "--version", "v3.0.0")
+    _, shown = on_terminal("model", "show", "churn@latest", cwd=repo, columns=120)
+    assert "… and 6 more files: --all shows them" in shown
+    assert "gitml model diff churn@v2.0.0 churn@v3.0.0" in without_color(shown)
+    assert "part-24.txt" in gitml("model", "show", "churn@3").out
+    _, everything = on_terminal("model", "show", "churn@3", "--all", cwd=repo, columns=120)
+    assert "part-24.txt" in everything
+
+
 def test_a_plain_clone_says_what_it_lacks(churn, repo, git, gitml, invoke, tmp_path):
     gitml("model", "deprecate", "churn@2", "-m", "it leaks")
     git(repo, "init", "-q", "--bare", tmp_path / "bare.git")
