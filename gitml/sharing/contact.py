@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from gitml.names import RUNS, remote_ref
 from gitml.redact import strip_credentials
-from gitml.sharing.large import forget_place
+from gitml.sharing.large import forget_place, kept, waiting
 from gitml.store.git import RefUpdate
 from gitml.store.write import again
+from gitml.tracking.settings import artifacts_remote
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,6 +59,13 @@ def forget_former(repository: Repository, there: Where) -> None:
         again(lambda: _forget(repository, there))
         forget_place(repository, there.name)
         note_contact(repository, there)
+
+
+def large_to_share(repository: Repository, there: Where) -> dict[str, int]:
+    """Return what `waiting` does, and all there is where the remote is another place by now."""
+    if artifacts_remote(repository) is None and has_moved(repository, there):
+        return kept(repository)
+    return waiting(repository, there)
 
 
 def _forget(repository: Repository, there: Where) -> None:

@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gitml.names import EXPERIMENTS, MODELS, RUNS, UNPUBLISHED, is_run_id
-from gitml.sharing.contact import has_moved, last_contact
-from gitml.sharing.large import Sent, kept, waiting
+from gitml.sharing.contact import has_moved, large_to_share, last_contact
+from gitml.sharing.large import Sent
 from gitml.store.joining import relations
 from gitml.store.planning import listed_for
 from gitml.store.remote import listed
-from gitml.tracking.settings import artifacts_remote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,9 +79,7 @@ def distance(
             _add(done.ahead, MODELS + ref.removeprefix(UNPUBLISHED).partition("/")[0])
     if ask:
         _ask(repository, done, ours, seen)
-    files = waiting(repository, there) if settings.push_large else {}
-    if moved and settings.push_large and artifacts_remote(repository) is None:
-        files = kept(repository)
+    files = large_to_share(repository, there) if settings.push_large else {}
     done.large = Sent(count=len(files), size=sum(files.values()))
     return done
 

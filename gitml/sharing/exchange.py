@@ -14,9 +14,9 @@ from gitml.names import EXPERIMENTS, MODELS, RUNS, TAGS, UNPUBLISHED, remote_ref
 from gitml.registry.publishing import publish
 from gitml.registry.signing import signature_of
 from gitml.registry.writing import open_context
-from gitml.sharing.contact import forget_former, note_contact
+from gitml.sharing.contact import forget_former, has_moved, large_to_share, note_contact
 from gitml.sharing.holding import Held, hold
-from gitml.sharing.large import Sent, forget_place, send_large, waiting
+from gitml.sharing.large import Sent, forget_place, send_large
 from gitml.store.places import learn
 from gitml.store.planning import listed_for
 from gitml.store.pulling import Pulled, Where, pull_runs
@@ -94,6 +94,8 @@ def push(  # noqa: PLR0913 - what a push may be told
             raise
         reason = error
     refs = listed_for(repository, there, MODELS, UNPUBLISHED)
+    if has_moved(repository, there):  # a dry run forgets nothing
+        refs = {ref: oid for ref, oid in refs.items() if not ref.startswith(there.ref(""))}
     # After the refs were listed: what came since is not among them.
     left = {} if dry_run else _waiting(repository, there, settings, named)
     held = hold(repository, there, refs, left, holders(left) if left and holders else ())
@@ -133,7 +135,7 @@ def _waiting(
     repository: Repository, there: Where, settings: Settings, named: Collection[str] | None
 ) -> dict[str, int]:
     """Return the large files that are to go, bytes by SHA-256."""
-    files = waiting(repository, there) if settings.push_large else {}
+    files = large_to_share(repository, there) if settings.push_large else {}
     return {s: size for s, size in files.items() if named is None or s in named}
 
 

@@ -176,6 +176,9 @@ def test_another_host_by_the_same_name_and_one_that_lost_all_get_everything(clon
         ["churn"],
         len(large) / 2,
     )
+    would = json.loads(ada("push", "--dry-run", "--json").out)
+    assert (would["ledgers"], would["models"], len(would["runs"])) == (["churn"], ["churn"], 1)
+    assert would["large"]["count"] == len(large) / 2
     (ada.path / "big.bin").write_bytes(bytes(2_000_000))
     ada("log", "-e", "third", "--name", "purged", *large)
     ada("purge", "purged", "--yes")  # its file stays where it is
