@@ -84,7 +84,7 @@ def check_refs(repository: Repository, *, now: int) -> RefHealth:
 
 def _old_locks(repository: Repository, now: int) -> Iterator[Path]:
     top = repository.common_dir
-    for path in (*top.glob("refs/gitml*/**/*.lock"), top / "packed-refs.lock"):
+    for path in (*sorted(top.glob("refs/gitml*/**/*.lock")), top / "packed-refs.lock"):
         with contextlib.suppress(OSError):
             if now - _age_base(path) > LOCK_AGE:
                 yield path
@@ -221,14 +221,15 @@ def _is_left(path: Path, here: Who, now: int, *, any_log: bool) -> bool:
 
 def _folders(place: Path) -> list[Path]:
     try:
-        return [path for path in place.iterdir() if path.is_dir() and not path.is_symlink()]
+        listed = sorted(place.iterdir())
+        return [path for path in listed if path.is_dir() and not path.is_symlink()]
     except FileNotFoundError:
         return []
 
 
 def _unnamed(home: Path, named: Collection[str], now: int) -> Iterator[tuple[str, int]]:
     for folder in _folders(home / "objects"):
-        for path in folder.iterdir():
+        for path in sorted(folder.iterdir()):
             if _SHA256.fullmatch(path.name) and path.name not in named:
                 with contextlib.suppress(OSError):
                     if now - _age_base(path) >= DAY:

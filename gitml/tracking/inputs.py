@@ -192,7 +192,7 @@ class _Walk:
     def files(self, pattern: tuple[str, ...]) -> Iterator[str]:
         """Yield the path, relative to the folder, of each file that ``pattern`` matches.
 
-        In no order, and more than once if there is more than one way to match.
+        In no order of paths, and more than once if there is more than one way to match.
         """
         # What is left to match, where (with a slash at the end), and which folders
         # led there, so that no link ends in one of them.
@@ -222,9 +222,10 @@ class _Walk:
         place = self.folder / inside
         try:
             with os.scandir(place) as entries:
-                return [entry for entry in entries if self._matches(entry.name, head)]
+                found = [entry for entry in entries if self._matches(entry.name, head)]
         except OSError as error:
             raise _unreadable(place, error) from None
+        return sorted(found, key=lambda entry: entry.name)  # of two faults, always the same one
 
     def _new_folder(self, inside: str, above: frozenset[_Inode]) -> _Inode:
         place = self.folder / inside

@@ -30,7 +30,7 @@ def walk(folder, base_url=""):
     A fragment with ``=`` is the state of a view, not a place. ``base_url`` is where the site
     is published: links may also be written from there.
     """
-    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
+    files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*"))}
     pages = {
         name: _Page(path.read_text(encoding="utf-8"))
         for name, path in files.items()

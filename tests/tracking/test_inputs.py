@@ -327,9 +327,12 @@ def test_a_glob_from_elsewhere(data, monkeypatch, home):
 
 def test_a_glob_ignores_what_it_does_not_match(data, tmp_path):
     (data / "out").symlink_to(tmp_path)
-    (data / "gone").symlink_to("nowhere")
+    (data / "void").symlink_to("nowhere")
     assert describe_input(data / "*.txt", root=None).files == 1
     with pytest.raises(InputError, match="leads out of the folder"):
+        describe_input(data / "**", root=None)
+    (data / "gone").symlink_to("nowhere")
+    with pytest.raises(NotFoundError, match="gone is a symbolic link"):  # the first by name
         describe_input(data / "**", root=None)
 
 
