@@ -31,11 +31,10 @@
     return numbers.get(key);
   }
   // What a column sorts by; stages are no attribute of runs, and stand beside them.
-  const stages = [...new Set([...runs.made.values()].flat().filter(each => each.tone).map(each => each.text))];
   function values(key) {
     if (key !== 'stage' || !runs.made.size) return runs.column(key);
-    const place = each => each.tone ? stages.indexOf(each.text) : stages.length;
-    return at => runs.made.has(at) ? place(runs.made.get(at)[0]) : null;
+    const first = ['production', 'staging', 'other', ''];
+    return at => runs.made.has(at) ? first.indexOf(runs.made.get(at)[0].tone) : null;
   }
   const best = new Map();
   function bestOf(key) {
@@ -65,12 +64,7 @@
       const levels = runs.curve.levels[at];
       return levels ? drawing('svg', { class: 'spark', viewBox: '0 0 88 22', 'aria-hidden': 'true' }, drawing('path', { d: gitml.runs.sparkPath(levels) })) : '–';
     }
-    if (key === 'stage') {
-      const made = runs.made.get(at) || [], pills = made.slice(0, 2).flatMap(each => [element(each.href ? 'a' : 'span', { class: 'pill ' + (each.tone || 'plain'), href: each.href, title: each.said }, each.text), ' ']);
-      const kept = document.createDocumentFragment();
-      kept.append(...(made.length ? pills : ['–']), made.length > 2 ? element('small', {}, '+' + (made.length - 2)) : '');
-      return kept;
-    }
+    if (key === 'stage') return runs.made.has(at) ? pills(runs.made.get(at)) : '–';
     const value = runs.column(key)(at);
     if ((key === 'created' || key === 'ended' || key === 'updated') && value) {
       return element('time', { datetime: value, title: value.slice(0, 16).replace('T', ' ') + ' UTC' }, gitml.ago(Date.parse(value)));
@@ -86,13 +80,19 @@
     const top = bestOf(key), text = key.startsWith('metrics') ? gitml.number(value) : gitml.shown(value);
     return top !== null && value === top ? element('span', { class: 'best' }, text) : text;
   }
+  function pills(made) {
+    const drawn = document.createDocumentFragment();
+    for (const each of made.slice(0, 2)) drawn.append(element(each.href ? 'a' : 'span', { class: 'pill ' + (each.tone || 'plain'), href: each.href, title: each.said }, each.text), ' ');
+    if (made.length > 2) drawn.append(element('small', {}, '+' + (made.length - 2)));
+    return drawn;
+  }
   function pill(word) { return element('span', { class: 'pill ' + word }, word); }
   function row(at) {
-    const key = runs.keys[at], name = runs.column('name')(at) || key, state = runs.column('status')(at);
+    const key = runs.keys[at], name = runs.column('name')(at) || key, state = runs.column('status')(at), staged = (runs.made.get(at) || []).filter(each => each.tone);
     const box = element('input', { type: 'checkbox', 'aria-label': 'Select ' + name });
     box.checked = selected.has(key);
     const tr = element('tr', { 'data-key': key, class: selected.has(key) ? 'sel' : null },
-      element('td', { class: 'pin' }, box, element('a', { class: 'name', href: 'runs/' + key + '.html', title: name }, name), state === 'finished' ? null : element('span', { class: 'sub' }, pill(state))),
+      element('td', { class: 'pin' }, box, element('a', { class: 'name', href: 'runs/' + key + '.html', title: name }, name), state === 'finished' && !staged.length ? null : element('span', { class: 'sub' }, state === 'finished' ? '' : pill(state), pills(staged))),
       element('td', { class: 'pst' }, pill(state)));
     columns.forEach((column, nth) => tr.append(element('td', { class: classes(column, nth) }, cell(column, at))));
     return tr;
