@@ -92,6 +92,8 @@ def _push(
         _send(repository, there, settings, large)
     refs = listed_for(repository, there)
     hot = run_ref(run.id) in refs
+    if not hot:  # its ledger goes, with other runs whose files must be there first
+        _send(repository, there, settings, None)
     done = push_runs(
         repository,
         there,
@@ -111,7 +113,9 @@ def _push(
     return done
 
 
-def _send(repository: Repository, there: Where, settings: Settings, large: dict[str, int]) -> None:
+def _send(
+    repository: Repository, there: Where, settings: Settings, large: dict[str, int] | None
+) -> None:
     try:
         send_large(repository, there, settings, only=large)
     except RuntimeError as error:  # which an interpreter that exits says of any new thread

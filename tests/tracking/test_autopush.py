@@ -179,10 +179,17 @@ def autopush_settings():
 
 
 def test_a_run_that_was_sealed_meanwhile_goes_with_its_ledger(hub, repo, git, invoke):
+    (repo / "big.bin").write_bytes(bytes(1_200_000))
+    share = repo.parent / "share"
+    git(repo, "config", "gitml.artifactsRemote", share.as_uri())
+    assert invoke("log", "--name", "big", "--artifact", "big.bin", cwd=repo).code == 0
     run = make_run(repo, "one")
     assert invoke("pack", cwd=repo).code == 0
     repository = open_repository(repo)
     settings = autopush_settings()
+    with pytest.raises(gitml.GitmlError, match="one is safe here and was not pushed"):
+        autopush.push_ended(repository, run, True, by=AUTHOR, now=START, settings=settings)
+    share.mkdir()  # for what another run of the ledgers names
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         autopush.push_ended(repository, run, True, by=AUTHOR, now=START, settings=settings)
