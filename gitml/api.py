@@ -358,10 +358,11 @@ def pull_model(
 
     ``reference`` is ``churn@v1.2.0``, ``churn@3``, ``churn@latest`` or ``churn#production``.
     Nothing is unpickled. Where the remote cannot be asked what ``latest`` or a stage is now,
-    a warning says so. Raises `NotFoundError`, `DamagedError` for what does not verify,
+    a warning says so, and so it does of a version that is deprecated. Raises
+    `NotFoundError`, `DamagedError` for what does not verify,
     `RefusedError` for a folder that holds something else.
     """
-    from gitml.registry.pulling import Contents, check_expected, find_version, pull
+    from gitml.registry.pulling import Contents, check_expected, deprecation, find_version, pull
     from gitml.registry.versionfile import load_version
     from gitml.store.remote import registry_remote
 
@@ -371,6 +372,8 @@ def pull_model(
         facts = load_version(store, version)
         check_expected(facts, expect_digest)
         pull(Contents(store, version, facts, remote), facts, capture.absolute(folder))
+    if version.deprecated is not None:
+        warnings.warn(f"gitml: {deprecation(version)}", stacklevel=2)
     if doubt is not None and expect_digest is None:
         told = f"{visible(reference, 80)} was {version.name} when {remote} was last seen"
         warnings.warn(f"gitml: {told}: {doubt.rstrip('.')}.", stacklevel=2)

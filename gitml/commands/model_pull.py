@@ -67,7 +67,7 @@ def contents_of(
     session: Session, reference: str, expected: str | None
 ) -> tuple[Contents, ModelVersion]:
     """Return a version's files to be read, and what is known of it; say if that may be old."""
-    from gitml.registry.pulling import Contents, check_expected, find_version
+    from gitml.registry.pulling import Contents, check_expected, deprecation, find_version
     from gitml.registry.versionfile import load_version
     from gitml.store.remote import registry_remote
 
@@ -79,6 +79,8 @@ def contents_of(
             f"{visible(reference, 80)} is {version.name} as last seen here: {doubt}",
             hint="--expect-digest makes sure that it is the one that is meant",
         )
+    if version.deprecated is not None:
+        session.say(deprecation(version))
     facts = load_version(store, version)
     check_expected(facts, expected)
     return Contents(store, version, facts, remote), facts

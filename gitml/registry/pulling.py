@@ -222,6 +222,12 @@ def check_expected(facts: ModelVersion, expected: str | None) -> None:
         )
 
 
+def deprecation(version: Version) -> str:
+    """Return a sentence about a version that is deprecated."""
+    why = f": {visible(version.deprecated, 200).rstrip('.')}" if version.deprecated else ""
+    return f"{visible(version.title, 120)} is deprecated{why}."
+
+
 def pull(
     contents: Contents, facts: ModelVersion, folder: Path, *, progress: Progress | None = None
 ) -> bool:

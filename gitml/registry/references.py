@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from gitml.registry.state import Registry
     from gitml.registry.values import Model, Version
 
-_FORMS = "a version is named as churn@v1.2.0, churn@3, churn@latest or churn#production"
+FORMS = "a version is named as churn@v1.2.0, churn@3, churn@latest or churn#production"
+"""How versions are named, for those who name them otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,7 @@ def parse_reference(text: str) -> Reference:
     at = max(text.rfind("@"), text.rfind("#"))
     model, rest = (text, None) if at < 0 else (text[:at], text[at + 1 :])
     if not model or rest == "":
-        raise InputError(f"{visible(text, 80)!r} names no version.", hint=_FORMS)
+        raise InputError(f"{visible(text, 80)!r} names no version.", hint=FORMS)
     if rest is None:
         return Reference(model=model)
     if text[at] == "#":
@@ -49,7 +50,7 @@ def parse_reference(text: str) -> Reference:
         return Reference(model=model, number=int(rest))
     version = rest if rest.startswith("v") else f"v{rest}"
     if not semver.is_version(version):
-        raise InputError(f"{visible(rest, 80)!r} is not a version.", hint=_FORMS)
+        raise InputError(f"{visible(rest, 80)!r} is not a version.", hint=FORMS)
     return Reference(model=model, version=version)
 
 
@@ -99,7 +100,7 @@ def resolve(registry: Registry, text: str) -> tuple[Model, Version]:
             )
         return model, found
     if wanted.number is None and wanted.version is None:
-        raise InputError(f"{visible(text, 80)} names a model and no version.", hint=_FORMS)
+        raise InputError(f"{visible(text, 80)} names a model and no version.", hint=FORMS)
     # One that is published comes before one that may still be renumbered.
     for version in sorted(model.versions, key=lambda v: not v.published):
         if wanted.version == version.name or wanted.number == version.number:

@@ -19,6 +19,7 @@ from gitml.names import (
 )
 from gitml.registry import foreign, gto
 from gitml.registry.chain import read_chains, read_commits
+from gitml.registry.references import FORMS
 from gitml.registry.values import Assignment, Event, Model, Version
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ class Registry:
         if name in self.damaged:
             raise DamagedError(self.damaged[name], hint="gitml audit says what is wrong")
         known = [known for model in live for known in (model.name, model.slug, *model.aliases)]
-        hint = did_you_mean(name, known)
+        # churn:latest and models:/churn/3 are how other registries say it.
+        hint = FORMS if ":" in name else did_you_mean(name, known)
         raise NotFoundError(
             f"There is no model {visible(name, 80)}",
             hint=hint or ("gitml models lists them" if live else _HOW_TO_BEGIN),

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from gitml import api
 from gitml.model import Dataset
 from tests.support import make_run, on_terminal, without_color
 
@@ -176,6 +177,10 @@ def test_of_many_files_some_are_listed(churn, repo, gitml, tmp_path):
 
 def test_a_plain_clone_says_what_it_lacks(churn, repo, git, gitml, invoke, tmp_path):
     gitml("model", "deprecate", "churn@2", "-m", "it leaks")
+    pulled = gitml("model", "pull", "churn@2", "-o", tmp_path / "pulled")
+    assert pulled.err == "churn@v2.0.0 is deprecated: it leaks.\n"
+    with pytest.warns(UserWarning, match="is deprecated: it leaks"):
+        api.pull_model("churn@2", tmp_path / "pulled", repo=repo)
     git(repo, "init", "-q", "--bare", tmp_path / "bare.git")
     git(repo, "remote", "add", "origin", tmp_path / "bare.git")
     git(repo, "push", "-q", "origin", "HEAD:main")
@@ -212,6 +217,7 @@ def test_tables_fit_the_screen(churn, repo, gitml, width):
     "ref, code, words",
     [
         ("nope", 3, "There is no model nope"),
+        ("models:/churn/3", 3, "a version is named as churn@v1.2.0"),
         ("churn@9", 3, "churn has no version 9"),
         ("churn#staging", 3, "No version of churn is in staging"),
         ("churn@", 5, "names no version"),
