@@ -338,13 +338,16 @@ def _code(source: Source) -> str:
 
 
 def _changed_nothing_else(run: Run, request: Request, place: Place) -> bool:
-    """Say whether the code is dirty by nothing but what the run was logged from."""
-    if place.root is None or not run.source.dirty:
+    """Say whether the code is dirty by nothing but untracked files the run was logged from."""
+    if place.code is None or place.root is None or not run.source.dirty:
         return False
     top = place.root.resolve()
     own = {(place.cwd / path).resolve() for path in request.files}
     changed = [top / name for name in run.source.changed]
-    return all(not own.isdisjoint((path, *path.parents)) for path in changed)
+    if not all(not own.isdisjoint((path, *path.parents)) for path in changed):
+        return False
+    names = [f":(top,literal){name}" for name in run.source.changed]
+    return not place.code.run("ls-files", "--", *names)
 
 
 def draw_next(screen: Screen, run: Run, request: Request, place: Place) -> None:

@@ -151,7 +151,7 @@ def test_the_answer_says_what_was_taken(trained, invoke):
     assert answer.err == ""
 
 
-def test_a_terminal_sees_what_to_do_next(trained):
+def test_a_terminal_sees_what_to_do_next(trained, git):
     code, shown = on_terminal("log", "-e", "my churn", "--name", "one two", cwd=trained)
     assert code == 0
     *_, told, last = without_color(shown).splitlines()
@@ -159,6 +159,9 @@ def test_a_terminal_sees_what_to_do_next(trained):
     assert "\x1b[" in shown
     own = "  Only files of the run itself changed; in .gitignore they would not count as code."
     assert told == own
+    git(trained, "add", "metrics.json")  # as DVC's users keep it
+    assert own not in without_color(on_terminal("log", cwd=trained)[1]).splitlines()
+    git(trained, "rm", "--quiet", "--cached", "metrics.json")
     (trained / "train.py").write_text("print()\n")
     assert own not in without_color(on_terminal("log", cwd=trained)[1]).splitlines()
 
