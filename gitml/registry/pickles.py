@@ -113,10 +113,10 @@ _GLOBAL = re.compile(
     re.DOTALL,
 )
 """A module and a class of it, as protocol 4 and later name them (``STACK_GLOBAL``)."""
-_OLD_GLOBAL = re.compile(rb"c(?=([A-Za-z_][\w.]*)\n[A-Za-z_][\w.]*\n)")
+_OLD_GLOBAL = re.compile(rb"c(?=([A-Za-z_][\w.]{0,254})\n[A-Za-z_][\w.]{0,254}\n)")
 """The same before: any ``c`` in front of two such lines, as the instruction has no other mark."""
 _SKLEARN = re.compile(
-    rb"_sklearn_version(?:\x94|q.|r.{4})?(?:\x8c|(?=X.\0\0\0)X)(.)(?:\0\0\0)?([0-9][\w.+]*)",
+    rb"_sklearn_version(?:\x94|q.|r.{4})?(?:\x8c|(?=X.\0\0\0)X)(.)(?:\0\0\0)?([0-9][\w.+]{0,254})",
     re.DOTALL,
 )
 

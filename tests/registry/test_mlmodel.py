@@ -17,8 +17,8 @@ import pytest
 from gitml.codec import load_user_yaml
 from gitml.errors import InputError
 from gitml.registry.mlmodel import complete, read_mlmodel
-from gitml.registry.package import made_member, package_digest
-from gitml.registry.pickles import Pickled, look
+from gitml.registry.package import Member, made_member, package_digest
+from gitml.registry.pickles import Pickled, look, named
 
 MLFLOW = """\
 artifact_path: model
@@ -163,6 +163,15 @@ def test_models_of_scikit_learn_are_known_without_unpickling():
     assert look(made_member("model", boosted)) is Pickled.PLAIN
     members, _ = complete([made_member("m", boosted)], installed="xgboost-cpu==3.2\ntrain==1\n")
     assert documents(members)["requirements.txt"] == b"mlflow\nscikit-learn\nxgboost-cpu==3.2\n"
+
+
+def test_names_are_found_in_any_piece_and_no_file_takes_for_ever():
+    word = b"\x8c\x05scipy\x94\x8c\x01x\x94\x93"
+    far = Member(path="m", size=0, sha256="", open=lambda: iter([b"\x80\x04", word[:9], word[9:]]))
+    assert named(far).modules == {"scipy"}
+    assert named(made_member("m", zlib.compress(b"\0" * 300_000 + word))).modules == {"scipy"}
+    for noise in (b"c", b"\x8c", b"\x8cca", b"_sklearn_version\x8c\xff"):
+        assert named(made_member("m", noise * 200_000)).sklearn is None
 
 
 def test_what_is_not_a_model_that_can_be_called():
