@@ -236,17 +236,11 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 def _part(folder: Path, sha256: str) -> Iterator[tuple[BinaryIO, Path]]:
     """Give the file in which a content is gathered: what was begun, unless another fills it."""
     place = folder / f"{sha256}.part"
-    file = _open(place, "a+b")
-    mine = False
-    with contextlib.suppress(OSError):  # somebody fills it, or there are no locks here
-        if fcntl is not None:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            mine = place.exists() and os.fstat(file.fileno()).st_ino == place.stat().st_ino
+    begun = _locked(place)
+    mine = begun is not None
     if not mine:
-        file.close()
         place = folder / f"{sha256[:16]}.{secrets.token_hex(8)}.part"
-        file = _open(place, "x+b")
-    with file:
+    with begun or _open(place, "x+b") as file:
         try:
             yield file, place
         except OSError as error:
@@ -258,6 +252,24 @@ def _part(folder: Path, sha256: str) -> Iterator[tuple[BinaryIO, Path]]:
             if not mine:
                 _let_go(file)
                 place.unlink(missing_ok=True)
+
+
+def _locked(place: Path) -> BinaryIO | None:
+    """Open a file that is ours alone; None if somebody fills it, or there are no locks here."""
+    if fcntl is None:
+        return None
+    file = _open(place, "a+b")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if place.exists() and os.fstat(file.fileno()).st_ino == place.stat().st_ino:
+            return file
+    except BlockingIOError:
+        pass
+    except OSError:
+        if os.fstat(file.fileno()).st_size == 0:
+            place.unlink(missing_ok=True)
+    file.close()
+    return None
 
 
 def _let_go(file: BinaryIO) -> None:

@@ -259,7 +259,10 @@ def test_bad_input_records_nothing(repo, invoke, git, args, code, said):
     (repo / "bare").mkdir()
     (repo / "out").symlink_to("/etc/hostname")
     (repo / "broken-link").symlink_to("nowhere")
-    os.mkfifo(repo / "pipe")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(repo / "pipe")
+    elif "pipe" in args:
+        pytest.skip("no pipes in the file system")
     answer = invoke("log", "-m", "ok=1", *args, cwd=repo)
     assert answer.code == code, answer.err
     assert said in answer.err

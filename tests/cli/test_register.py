@@ -198,6 +198,8 @@ def test_names_that_are_no_slugs(gitml, trained, git, repo):
 def test_what_is_refused_changes_nothing(gitml, trained, git, repo, tmp_path, args, code, said):
     if sys.platform == "darwin" and args[-1] in {"twins", "bytes"}:
         pytest.skip("its file system has no such names")
+    if not hasattr(os, "mkfifo") and args[-1] == "pipes":
+        pytest.skip("no pipes in the file system")
     trained("first")
     gitml("register", "churn", "--run", "first")
     make_run(repo, "running", status="running")
@@ -220,7 +222,8 @@ def bad_folders(repo):
         (repo / name).mkdir()
     (repo / "good.txt").write_text("x")
     (repo / "links" / "a").symlink_to(repo / "good.txt")
-    os.mkfifo(repo / "pipes" / "a")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(repo / "pipes" / "a")
     (repo / "twins" / "caf\u00e9.txt").write_text("1")
     (repo / "twins" / "cafe\u0301.txt").write_text("2")
     if sys.platform != "darwin":
