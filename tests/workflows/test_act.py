@@ -207,6 +207,9 @@ def test_an_emptied_stage_is_taken_down(host):
 def test_approved_by_somebody_else_as_the_host_says(host):
     """``review: merged``: pending in the request, asked of the host after the merge."""
     host.commit("policy", {".gitml/policy.yaml": POLICY.replace("branch", "merged")})
+    ran = host.request("policy", 5)
+    assert ran.results == {"gitml review": "success", "comment": "success"}, ran.log
+    assert "The request changes .gitml/policy.yaml" in host.api.comments[5][0]["body"]
     host.push(*host.merge("policy"))
     host.propose("v1.0.0")
     head = host.tip("topic")
