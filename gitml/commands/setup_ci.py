@@ -28,7 +28,7 @@ _NEXT = {
     "gitlab": ("git add .gitlab .gitlab-ci.yml && git commit -m 'Review and apply'",),
 }
 _MORE = {
-    "github": "The last of these takes a deploy key: .github/workflows/gitml-apply.yml says how.",
+    "github": "Before the last of these, apply needs a deploy key: see .github/workflows/gitml-apply.yml.",
     "gitlab": "Tags want a token and protection: .gitlab/gitml.yml says how.",
 }
 _ELSEWHERE = {
