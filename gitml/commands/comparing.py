@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from gitml.errors import DamagedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping, Sequence, Sized
 
     from gitml.commands.options import Session
     from gitml.model import Json, Run
@@ -124,7 +125,7 @@ def draw(screen: Screen, runs: Sequence[Run], compared: Comparison, *, everythin
         "TAGS": compared.tags,
         "DATA": inputs,
         "ENVIRONMENT": compared.environment,
-        "PACKAGES": compared.packages,
+        "PACKAGES": _few(screen, compared.packages, everything=everything),
     }
     if screen.terminal and pair:  # there they are lines of their own, below
         del parts["PACKAGES"]
@@ -155,8 +156,7 @@ def draw(screen: Screen, runs: Sequence[Run], compared: Comparison, *, everythin
     if screen.terminal:
         same = [f"{n} {v[0]}" for n, v in inputs.items() if n not in shown.get("DATA", {})]
         fact_lines(screen, "DATA", [f"same: {', '.join(same)}"] if same else [])
-        if pair:
-            _packages(screen, compared, everything=everything)
+        _packages(screen, compared, pair=pair, everything=everything)
 
 
 def _chosen(
@@ -206,7 +206,28 @@ def fact_lines(screen: Screen, label: str, lines: Sequence[str]) -> None:
         screen.fact("" if nth else label, line, head="head")
 
 
-def _packages(screen: Screen, compared: Comparison, *, everything: bool) -> None:
+def _few(
+    screen: Screen, packages: Mapping[str, tuple[Json, ...]], *, everything: bool
+) -> Mapping[str, tuple[Json, ...]]:
+    """Return the packages of a table: on a terminal not all that differ."""
+    if everything or not screen.terminal:
+        return packages
+    different = _chosen(packages, everything=False)
+    return dict(itertools.islice(different.items(), _most(different)))
+
+
+def _most(lines: Sized) -> int:
+    return MOST_LINES if len(lines) > MOST_LINES + 1 else len(lines)
+
+
+def _packages(screen: Screen, compared: Comparison, *, pair: bool, everything: bool) -> None:
+    """Draw the packages of two runs; of several, below their table, how many are left out."""
+    if not pair:
+        different = _chosen(compared.packages, everything=False)
+        left = len(different) - _most(different)
+        if left and not everything:
+            screen.line(f"  … and {left} more packages: --all shows them", style="dim")
+        return
     lines = []
     for name, (before, after) in _chosen(compared.packages, everything=everything).items():
         if before == after:
@@ -219,7 +240,7 @@ def _packages(screen: Screen, compared: Comparison, *, everything: bool) -> None
 
 
 def _at_most(lines: Sequence[str], *, everything: bool) -> list[str]:
-    if everything or len(lines) <= MOST_LINES + 1:
+    if everything or len(lines) == _most(lines):
         return [*lines]
     return [*lines[:MOST_LINES], f"… and {len(lines) - MOST_LINES} more: --all shows them"]
 

@@ -325,7 +325,7 @@ def test_versions_and_params_are_shown_as_they_are(repo):
         *(
             {
                 "name": name,
-                "requirements": f"lib=={lib}\n",
+                "requirements": "".join([f"lib=={lib}\n", *(f"x{n}=={lr}\n" for n in range(20))]),
                 "params": {"lr": lr},
                 "metrics": {"auc": auc},
             }
@@ -338,3 +338,4 @@ def test_versions_and_params_are_shown_as_they_are(repo):
     assert ["lib", "1.8", "1.10", "1.8"] in rows
     assert ["lr", "0.3", "0.05", "0.3"] in rows
     assert ["auc", "0.50", "0.25", "0.50"] in rows
+    assert "… and 11 more packages: --all shows them".split() in rows
