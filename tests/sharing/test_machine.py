@@ -36,6 +36,7 @@ from tests.sharing.clones import (
     copy_world,
     digest,
     gc,
+    git,
     make_world,
     pull,
     push,
@@ -73,6 +74,7 @@ class History(RuleBasedStateMachine):
         self.known = {}
         self.number = 0
         self.waiting = []
+        self.backup = None
         self.seen = [set() for _ in self.clones]
         self.gone = [set() for _ in self.clones]
         """Runs by clone that were seen there and then purged."""
@@ -237,6 +239,19 @@ class History(RuleBasedStateMachine):
         child.go_on()
         self.look(clone)
 
+    @rule(again=st.booleans())
+    def host(self, again):
+        """The host is put back to what it had before, or a backup is made of it."""
+        if self.backup is None or not again:
+            self.backup = refs(self.hub)
+            return
+        now = refs(self.hub)
+        lines = [f"update {ref} {oid}\n" for ref, oid in self.backup.items()]
+        lines += [f"delete {ref}\n" for ref in now.keys() - self.backup.keys()]
+        git(self.hub, "update-ref", "--stdin", input="".join(lines).encode())
+        # Hot runs of others are not seen until who made them has pushed them again.
+        self.seen = [set() for _ in self.clones]
+
     def look(self, clone):
         """What a clone has seen it goes on seeing, unless it was purged; that is final."""
         seen = self.clones[clone].runs(self.now).keys() & self.known.keys()
@@ -272,6 +287,11 @@ class History(RuleBasedStateMachine):
         first, *others = [clone.runs(self.now) for clone in self.clones]
         for other in others:
             assert repr(other) == repr(first)
+        there = {ref.rpartition("/t-")[2] for ref in refs(self.hub, "refs/gitml/source")}
+        if "refs/gitml/sources" in refs(self.hub):
+            listed = git(self.hub, "ls-tree", "-r", "-d", "--name-only", "refs/gitml/sources")
+            there |= {path.rpartition("/")[2] for path in listed.split()}
+        assert {run.source.tree for run in first.values() if run.source.tree} <= there
         for run_id, known in self.known.items():
             found = [clone.everything(run_id) for clone in self.clones]
             assert all(repr(one) == repr(found[0]) for one in found)
