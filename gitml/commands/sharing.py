@@ -162,6 +162,8 @@ def tell_push(session: Session, there: Where, done: Push, *, dry_run: bool) -> N
         screen.line(f"Would push this to {name}; nothing was sent.")
     elif moved:
         screen.line(f"Pushed to {name}.")
+    if runs.lost:
+        session.say(f"{name} had no more what it was seen to have, so that was sent again.")
     for reason in dict.fromkeys(runs.refused.values()):
         first, *more = [visible(ref, 120) for ref, why in runs.refused.items() if why == reason]
         what = f"{first} and {plural(len(more), 'more ref')}" if more else first
@@ -236,6 +238,7 @@ def push_json(done: Push) -> dict[str, Any]:
         "ledgers": done.runs.ledgers,
         "sources": done.runs.sources,
         "commits": done.runs.commits,
+        "lost": done.runs.lost,
         "settled": done.runs.settled,
         "models": done.models,
         "large": {"count": done.large.count, "bytes": done.large.size},
@@ -355,5 +358,6 @@ def pull_json(done: Pull) -> dict[str, Any]:
         "unreadable": runs.unreadable,
         "restored": runs.restored,
         "refused": runs.refused,
+        "lost": runs.lost,
         "wrong": None if done.wrong is None else done.wrong.message,
     }

@@ -188,7 +188,7 @@ def test_another_host_by_the_same_name_and_one_that_lost_all_get_everything(clon
     for ref in git(new, "for-each-ref", "--format=%(refname)", "refs/gitml/runs").split():
         git(new, "update-ref", "-d", ref)
     shutil.rmtree(new / "lfs", ignore_errors=True)
-    ada("push")
+    assert "so that was sent again" in ada("push").err
     assert (everything(new)[0] >= wanted, everything(new)[1]) == (True, stored)
 
 
