@@ -65,7 +65,8 @@ def _ratio(_: click.Context, __: click.Parameter, text: str | None) -> float | N
     metavar="NAME",
     multiple=True,
     shell_complete=complete_metrics,
-    help="Only this metric; repeatable. By default all but those of the machine.",
+    help="Only this metric; repeatable. By default all but those of the machine, and "
+    "what only tells where a run stood, such as lr or epoch.",
 )
 @click.option("--branch", metavar="NAME", help="Only runs of this branch.")
 @where_option

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _SMALLER = frozenset(
     "loss error errors err mse rmse rmsle mae mape smape mdape medae nll bce ce kl kld wer cer "
@@ -25,6 +26,12 @@ def beside(name: str) -> bool:
     """Say whether a metric tells what a run took or where it stood, not how good it is."""
     words = {w.lower() for w in _WORDS.findall(name)}
     return bool(words & _BESIDE) and not words & ((_SMALLER | _LARGER) - _BESIDE)
+
+
+@lru_cache(4096)
+def is_setting(name: str) -> bool:
+    """Say whether a metric tells where a run stood (``lr``, ``epoch``), and no way is better."""
+    return beside(name) and not usual_goal(name)
 
 
 def default_goal(name: str) -> str:

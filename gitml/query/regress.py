@@ -16,14 +16,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from gitml.query.goals import default_goal
+from gitml.query.goals import default_goal, is_setting
 from gitml.query.steps import FEWEST, fit, median, step_of
 from gitml.store.commits import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from gitml.model import Run
+    from gitml.model import Metric, Run
     from gitml.query.steps import Step
     from gitml.store.commits import Commit
 
@@ -127,7 +127,8 @@ def series_of(
     """Return the series of runs, by experiment, branch and metric.
 
     ``goals`` says which way a metric is better, else its name does. Without ``metrics``
-    all are taken but those of the machine.
+    all are taken but those of the machine, and those that are no better either way
+    (`gitml.query.goals.is_setting`).
     """
     counted = [run for run in runs if run.status == "finished" and run.source.commit]
     counted.sort(key=lambda run: (run.created, run.id))
@@ -140,7 +141,7 @@ def series_of(
         for name, metric in run.metrics.items():
             if not math.isfinite(metric.last):
                 continue
-            if name in metrics if metrics is not None else not name.startswith(SYSTEM):
+            if name in metrics if metrics is not None else _counts(name, metric):
                 by_commit = group.get(name)
                 if by_commit is None:
                     by_commit = group[name] = {}
@@ -165,6 +166,11 @@ def series_of(
     ]
 
 
+def _counts(name: str, metric: Metric) -> bool:
+    """Say whether a metric is looked at unasked: better or worse, and not of the machine."""
+    return not name.startswith(SYSTEM) and (bool(metric.goal) or not is_setting(name))
+
+
 def comparable(runs: Iterable[Run]) -> bool:
     """Say whether any series of these runs has two points."""
     return next(_differing(runs), None) is not None
@@ -182,7 +188,7 @@ def _differing(runs: Iterable[Run]) -> Iterator[str]:
         if not commit or run.status != "finished":
             continue
         for name, metric in run.metrics.items():
-            if math.isfinite(metric.last) and not name.startswith(SYSTEM):
+            if math.isfinite(metric.last) and _counts(name, metric):
                 key = (run.experiment, run.source.branch, name)
                 if first.setdefault(key, commit) != commit:
                     yield name

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitml.names import plural
+from gitml.query.goals import is_setting
 from gitml.query.regress import comparable, differing, largest_first, series_of, trend_of, typical
 from gitml.query.steps import FEWEST
 from gitml.site import report, urls
@@ -74,7 +75,10 @@ def regressions(site: Site) -> Regressions:
 def _regressions(site: Site) -> Regressions:
     gathered = site.gathered
     room = _POINTS // max(len(gathered.runs), 1)
-    metrics = frozenset(gathered.leading[: min(max(room, _FEWEST), _MOST)])
+    settings = {name for name in gathered.leading if is_setting(name)}
+    settings -= {n for r in gathered.runs for n in settings & r.metrics.keys() if r.metrics[n].goal}
+    leading = [name for name in gathered.leading if name not in settings]
+    metrics = frozenset(leading[: min(max(room, _FEWEST), _MOST)])
     commits = read_commits(site.store, {r.source.commit for r in gathered.runs if r.source.commit})
     series = series_of(gathered.runs, commits, metrics=metrics, goals=gathered.goals)
     trends = [trend_of(each) for each in series]
@@ -90,7 +94,7 @@ def _regressions(site: Site) -> Regressions:
     drawn = [(trend_by[key], found) for key, found in by_series.items()]
     more = [change for _, found in drawn[_CARDS:] for change in found]
     points = sum(len(each.points) for each in series)
-    unused = len(differing(gathered.runs) - metrics) if len(metrics) < len(gathered.leading) else 0
+    unused = len(differing(gathered.runs) - metrics) if len(metrics) < len(leading) else 0
     return Regressions(
         frame=site.frames.frame(urls.REGRESSIONS, "Regressions", dated=False),
         looked_at=f"{plural(len(series), 'series', 'series')} of {plural(points, 'point')}",

@@ -6,7 +6,7 @@ import pytest
 
 from gitml.model import Metric, Run
 from gitml.query.columns import leading_metrics
-from gitml.query.goals import default_goal, usual_goal
+from gitml.query.goals import default_goal, is_setting, usual_goal
 
 MIN = (
     "loss val/loss val_loss train_loss_epoch loss@10 log_loss logloss logLoss error error_rate "
@@ -33,6 +33,8 @@ def test_more_is_better(name):
 
 def test_a_name_that_tells_nothing():
     assert [usual_goal(name) for name in ("xyz", "lr", "grad/m1", "", "é", "42")] == [""] * 6
+    assert all(map(is_setting, ("lr", "epoch", "train/global_step", "grad_norm")))
+    assert not any(map(is_setting, ("xyz", "auc", "step_time_ms", "epoch_loss", "throughput")))
     assert (usual_goal("val/auc"), usual_goal("val/loss")) == ("max", "min")
 
 

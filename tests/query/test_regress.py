@@ -50,6 +50,7 @@ def test_a_commit_is_the_median_of_the_runs_that_count():
         run_of(None, 0.4, n=8),
         run_of(two, 0.3, n=9, branch="topic"),
         run_of(two, 0.3, n=10, metric="system/cpu"),
+        run_of(two, 0.3, n=11, metric="lr"),  # a setting is no better either way
     ]
     main, topic = series_of(reversed(runs), {})
     assert [(p.commit, p.value, p.dirty, len(p.runs)) for p in main.points] == [
@@ -60,6 +61,8 @@ def test_a_commit_is_the_median_of_the_runs_that_count():
     assert (topic.branch, topic.goal) == ("topic", "max")
     (asked,) = series_of(runs, {}, metrics=["system/cpu"], goals={"system/cpu": "min"})
     assert (asked.metric, asked.goal) == ("system/cpu", "min")
+    (asked,) = series_of(runs, {}, metrics=["lr"])
+    assert asked.metric == "lr"
 
 
 def test_the_run_that_stands_for_a_commit_is_the_one_nearest_to_the_median():
