@@ -28,7 +28,7 @@ _NEXT = {
     "gitlab": ("git add .gitlab .gitlab-ci.yml && git commit -m 'Review and apply'",),
 }
 _MORE = {
-    "github": "Before the last of these, apply needs a deploy key: see .github/workflows/gitml-apply.yml.",
+    "github": "Before the last of them comes a deploy key: see .github/workflows/gitml-apply.yml.",
     "gitlab": "Tags want a token and protection: .gitlab/gitml.yml says how.",
 }
 _ELSEWHERE = {

@@ -214,8 +214,12 @@ def read_policy(repository: Repository, commit: str) -> str | None:
         return None
     if not entries[name].mode.startswith("100"):
         raise InputError(f"{FILE} is not a file in the commit {visible(commit[:10])}.")
-    data = repository.read(entries[name].oid, "blob", LIMIT)
-    return decode(data)
+    oid = entries[name].oid
+    try:
+        found = repository.objects().get(oid, limit=LIMIT)
+    except DamagedError:
+        raise InputError(f"{FILE} has more than {LIMIT:,} bytes.") from None
+    return decode(repository.read(oid, "blob", LIMIT) if found is None else found.data)
 
 
 def decode(data: bytes) -> str:

@@ -36,6 +36,8 @@ from gitml.registry.versionfile import load_version
 from gitml.store.branches import authors, changed, complete, fetch_commit, merge_base, need
 from gitml.store.remote import fetch
 from gitml.store.shared import fetch_registry
+from gitml.tracking.settings import FILE as SETTINGS
+from gitml.tracking.settings import read_settings_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
 
 _OID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _COMMANDS = ("gitml ", "git ")
+_UNREADABLE = "The policy of the base cannot be read."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +120,7 @@ def review(
     answers: list[Answer] = [change.answer for change in changes]
     answers += ["refuse"] if problems else []
     answer = worst(["pass" if found == "pending" else found for found in answers])
-    if policy.absent:
+    if policy.absent and not any(text.startswith(_UNREADABLE) for text in problems):
         notes.append("There is no .gitml/policy.yaml, so anything passes.")
     into = _branch_of(base, context)
     if into not in {None, context.branch}:
@@ -166,9 +169,12 @@ def _other_policy(
     repository: Repository, files: Iterable[FileChange], end: str, problems: list[str]
 ) -> list[str]:
     """Say that the policy changes, if it does; a problem is one that nobody could read."""
-    if not any(file.path == POLICY for file in files):
-        return []
+    paths = {file.path for file in files}
     try:
+        if SETTINGS in paths:
+            read_settings_at(repository, end)
+        if POLICY not in paths:
+            return []
         policy = load_policy(repository, end)
     except GitmlError as error:
         problems.append(f"After a merge every promotion would be refused. {_said(error)}")
@@ -189,8 +195,8 @@ def _policy(repository: Repository, tip: str, problems: list[str]) -> Policy:
     try:
         return load_policy(repository, tip)
     except GitmlError as error:
-        problems.append(f"The policy of the base cannot be read. {_said(error)}")
-        return Policy()
+        problems.append(f"{_UNREADABLE} {_said(error)}")
+        return Policy(absent=True)  # nothing is said of gates
 
 
 def _change(ground: _Ground, file: FileChange, requester: str) -> StageChange:

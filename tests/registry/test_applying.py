@@ -166,6 +166,10 @@ def test_what_a_request_makes_of_the_policy_is_said(main):
     assert answer.code == 1
     assert "After a merge every promotion would be refused." in answer.out
     assert "stagse" in answer.out
+    answer = main.review(main.branch({".gitml/config.yaml": "stages: {only: maybe}\n"}))
+    assert (answer.code, "After a merge every promotion" in answer.out) == (1, True)
+    answer = main.review(main.branch({POLICY_FILE: "#" * 300_000}))
+    assert ".gitml/policy.yaml has more than 262,144 bytes." in answer.out
     answer = main.review(main.branch({POLICY_FILE: WEAK}), "--json")
     said = json.loads(answer.out)
     assert (answer.code, said["changes"], said["problems"]) == (0, [], [])
@@ -188,6 +192,8 @@ def test_a_policy_that_cannot_be_read_refuses(main):
     answer = main.review(name)
     assert answer.code == 1
     assert "The policy of the base cannot be read." in answer.out
+    assert "1 refuses" not in answer.out  # no gates were asked
+    assert "anything passes" not in answer.out
     main.merge(name)
     answer, document = main.apply(before)
     assert answer.code == 4
