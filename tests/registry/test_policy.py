@@ -372,7 +372,7 @@ def test_what_is_no_file_to_read_is_refused(repo, git, commit):
     cases = [
         (commit(policy_yaml=("120000", "../train.py")), InputError, "is not a file"),
         (git(repo, "commit-tree", "-m", "x", as_file).strip(), InputError, "is not a folder"),
-        (commit(policy_yaml=("100644", "#" * (LIMIT + 1))), InputError, "policy.yaml has more than"),
+        (commit(policy_yaml=("100644", "#" * (LIMIT + 1))), InputError, "yaml has more than"),
         (commit(policy_yaml=("100644", "default: [{metrc: 1}]")), InputError, "line 1: default"),
         ("0" * 40, DamagedError, "missing"),
     ]
