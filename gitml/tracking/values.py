@@ -8,7 +8,8 @@ import math
 import operator
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -121,15 +122,15 @@ def whole_step(name: str, step: Any, what: str = "step") -> int:
 def plain(value: Any) -> Json:
     """Return ``value`` as JSON holds it.
 
-    NumPy's scalars are numbers, small arrays lists, sets sorted lists, dataclasses and the
-    like mappings; other objects are text, without the address that some tell, which would
-    be another one in each run.
+    NumPy's scalars are numbers, sequences and small arrays lists, sets sorted lists,
+    dataclasses and the like mappings; other objects are text, without the address that
+    some tell, which would be another one in each run.
     """
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    if isinstance(value, (list, tuple, set, frozenset)):
+    if isinstance(value, (Sequence, AbstractSet)) and not isinstance(value, _WHOLE):
         several = [plain(v) for v in value]
-        return several if isinstance(value, (list, tuple)) else sorted(several, key=dump_json)
+        return sorted(several, key=dump_json) if isinstance(value, AbstractSet) else several
     mapping = mapping_of(value)
     if mapping is not None:
         return {str(k): plain(v) for k, v in mapping.items()}
@@ -140,6 +141,8 @@ def plain(value: Any) -> Json:
     return _ADDRESS.sub("", str(value)) if listed is None else listed
 
 
+_WHOLE = (bytes, bytearray, memoryview, range)
+"""Sequences that are a value of their own."""
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _ELEMENTS = 1000
 """Numbers of an array that are kept as a list; a longer one is text, as the array shows itself."""

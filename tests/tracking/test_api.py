@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import collections
 import contextlib
 import dataclasses
 import datetime as dt
@@ -76,6 +77,9 @@ class TestLogging:
             "none": None,
             "list": [1, "two", 3.0, None],
             "tuple": (1, 2),
+            "sequence": collections.UserList([1, collections.deque(["a"])]),
+            "range": range(10**9),
+            "bytes": b"ab",
             "empty": {},
             "nan": math.nan,
             "numpy": np.float32(0.5),
@@ -104,6 +108,9 @@ class TestLogging:
             "none": None,
             "list": [1, "two", 3.0, None],
             "tuple": [1, 2],
+            "sequence": [1, ["a"]],
+            "range": "range(0, 1000000000)",
+            "bytes": "b'ab'",
             "empty": None,
             "numpy": 0.5,
             "whole": 3,
