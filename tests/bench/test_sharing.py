@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import statistics
 import subprocess
 import time
 
@@ -19,6 +18,7 @@ from gitml.store.git import open_repository
 from gitml.store.pulling import pull_runs, where
 from gitml.store.pushing import push_runs
 from tests.bench.ledgers import START, WHO, make_ledger, make_run, tree_files, write_commits
+from tests.bench.turns import ratio
 
 LARGE = pytest.mark.skipif(
     not os.environ.get("GITML_BENCH_LARGE"), reason="GITML_BENCH_LARGE is not set; it takes minutes"
@@ -104,13 +104,6 @@ def hosts(request, git, tmp_path_factory):
     return made
 
 
-def compared(benchmark, peers):
-    """Return the benchmark's median over the peer's, in seconds."""
-    middle = statistics.median(peers)
-    benchmark.extra_info["peer_ms"] = round(middle * 1000, 1)
-    return benchmark.stats.stats.median / middle
-
-
 def test_first_pull(hosts):
     ours, naive = hosts.first
     assert ours < naive / 2
@@ -122,20 +115,14 @@ def test_what_a_host_greets_with(hosts):
 
 
 def test_pull_without_news(benchmark, hosts):
-    peers = []
-
     def peer():
-        peers.append(hosts.naive("fetch", "--quiet", "origin", NAIVE))
+        return hosts.naive("fetch", "--quiet", "origin", NAIVE)
 
-    benchmark.pedantic(hosts.pull, setup=peer, rounds=5)
-    assert compared(benchmark, peers) < 0.5
+    assert ratio(benchmark, hosts.pull, peer, below=0.5, rounds=5) < 0.5
 
 
 def test_push_of_one_run(benchmark, hosts):
-    peers = []
+    def peer():
+        return hosts.naive("push", "--quiet", "origin", hosts.log())
 
-    def one_more():
-        peers.append(hosts.naive("push", "--quiet", "origin", hosts.log()))
-
-    benchmark.pedantic(hosts.push, setup=one_more, rounds=5)
-    assert compared(benchmark, peers) < 0.8
+    assert ratio(benchmark, hosts.push, peer, below=0.8, rounds=5) < 0.8
