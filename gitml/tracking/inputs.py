@@ -286,8 +286,9 @@ def describe_frame(data: Any, *, name: str, context: str | None = None) -> model
         return _describe_pandas(data, name, context)
     if isinstance(data, _classes("numpy", "ndarray")):
         return _describe_numpy(data, name, context)
+    kind = visible(type(data).__qualname__, 60)
     raise InputError(
-        f"A {visible(type(data).__qualname__, 60)} is not a kind of input gitml knows.",
+        f"A value of the type {kind} is not a kind of input gitml knows.",
         hint="Give a pandas DataFrame, a numpy array, or the path of a file.",
     )
 
