@@ -48,6 +48,7 @@ def status(session: Session, *, ask: bool, as_json: bool) -> None:
 
     with session.index() as index:
         experiments = by_newest(each for each in index.experiments() if not each.deleted)
+        removed = index.count(deleted=True) - index.count()
         running = index.search(status="running")
         doubts = session.doubts(index, running)
         newest = index.search(limit=1)
@@ -71,7 +72,7 @@ def status(session: Session, *, ask: bool, as_json: bool) -> None:
         )
     elif experiments or models:
         if experiments:
-            _draw(session, experiments, running, doubts, unpacked)
+            _draw(session, experiments, running, doubts, unpacked, removed)
         _models(session, models)
         _sharing(session, apart, len(unreadable))
         if session.screen.terminal:
@@ -88,6 +89,7 @@ def _draw(
     running: Sequence[Run],
     doubts: dict[str, str],
     unpacked: int,
+    removed: int,
 ) -> None:
     from gitml.output.runs import experiments_table, running_table
 
@@ -95,6 +97,8 @@ def _draw(
     experiments_table(screen, experiments[:MOST], session.now)
     runs = sum(each.runs for each in experiments)
     parts = [plural(len(experiments), "experiment"), plural(runs, "run")]
+    if removed:
+        parts.append(f"{removed:,} removed")
     if unpacked:
         parts.append(f"{unpacked:,} not packed")
     screen.line("  " if screen.terminal else "", " · ".join(parts), style="dim")

@@ -138,3 +138,10 @@ def test_what_cannot_be_read_is_counted(repo, git, invoke):
     answer = json.loads(invoke("status", "--json", cwd=repo).out)
     assert len(answer["unreadable"]) == 1
     assert "unreadable 1 thing; gitml doctor names what and why" in invoke("status", cwd=repo).out
+
+
+def test_runs_that_were_removed_are_told_apart(repo, invoke):
+    for name in ("kept", "gone"):
+        make_run(repo, name)
+    assert invoke("rm", "gone", cwd=repo).code == 0
+    assert invoke(cwd=repo).out.endswith("1 experiment · 1 run · 1 removed · 2 not packed\n")
