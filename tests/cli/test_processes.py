@@ -202,6 +202,8 @@ def world(tmp_path_factory, git):
     for command in many_runs(repo, git, 12):
         done = subprocess.run([sys.executable, "-m", "gitml", *command], cwd=repo, check=False)
         assert done.returncode == 0
+    for place in (repo, top / "hub.git"):
+        git(place, "repack", "-a", "-d", "-q")  # to be copied sooner
     return top
 
 

@@ -112,6 +112,8 @@ def template(tmp_path_factory):
     bob.do(seal(START))
     bob.do(tag("b3", "too", "bob", START + 1000))
     bob.do(push(START))
+    for place in (top / "hub.git", ada.path, bob.path):
+        git(place, "repack", "-a", "-d", "-q")  # to be copied sooner
     return top
 
 
