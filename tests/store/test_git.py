@@ -102,8 +102,9 @@ def test_many_objects_in_order_and_given_up_in_the_middle(store, git, repo):
 
 def test_the_reader_outlives_its_process_and_a_repack(store, git, repo):
     assert store.resolve("HEAD")
-    os.kill(store.objects()._process.pid, signal.SIGKILL)
-    store.objects()._process.wait()
+    process = store.objects()._process
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()  # of that one: whoever asks for the reader now may get another
     assert store.resolve("HEAD")
     with store.fast_import() as stream:
         mark = stream.commit(TMP, committer=AUTHOR, time=0, message="x")
