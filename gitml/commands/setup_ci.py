@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gitml import __version__
 from gitml.names import plural, visible
 from gitml.registry.scaffold import LOCAL, github_files, gitlab_files, write_files
+from gitml.tracking.packages import address_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,15 +80,15 @@ def set_up(
 def _installed_from() -> str | None:
     """Return the repository and commit that pip installed this gitml from, if it was one.
 
-    https://packaging.python.org/en/latest/specifications/direct-url/
+    One on this machine is none for the jobs.
     """
     try:
         text = metadata.distribution("gitml").read_text("direct_url.json") or "{}"
-    except metadata.PackageNotFoundError:
+        origin = json.loads(text)
+        address = address_of(origin) if origin.get("vcs_info") else None
+    except (metadata.PackageNotFoundError, ValueError, TypeError, AttributeError, LookupError):
         return None
-    origin = json.loads(text)
-    commit = origin.get("vcs_info", {}).get("commit_id")
-    return f"gitml @ git+{origin['url']}@{commit}" if commit else None
+    return None if address is None or "+file:" in address else f"gitml @ {address}"
 
 
 def _branch(repository: Repository) -> str:

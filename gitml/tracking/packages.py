@@ -114,14 +114,14 @@ def _line(name: str, version: str, folder: str) -> str:
         with open(os.path.join(folder, "direct_url.json"), encoding="utf-8") as file:
             import json
 
-            url = _address(json.load(file))
+            url = address_of(json.load(file))
     except (OSError, ValueError, TypeError, AttributeError, LookupError):  # absent, or not PEP 610
         url = None
     return f"{name} @ {url}  # {version}" if url else f"{name}=={version}"
 
 
-def _address(direct: Any) -> str | None:
-    """Return the URL of a ``direct_url.json`` as pip takes it, None if it leads nowhere.
+def address_of(direct: Any) -> str | None:
+    """Return the URL of a ``direct_url.json`` (PEP 610) as pip takes it, None if it leads nowhere.
 
     Conda and CI images leave the URL of the folder they built in, long gone.
     """

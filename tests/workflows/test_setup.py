@@ -66,14 +66,19 @@ def test_where_pip_takes_gitml_from(repo, invoke, monkeypatch):
     class Installed:
         """gitml as pip records it when a repository was named: PEP 610."""
 
+        url = "https://ada:token@git.example.com/acme/gitml"
+
         def read_text(self, name):
-            url = "https://git.example.com/acme/gitml"
+            url = self.url
             info = {"vcs": "git", "commit_id": COMMIT}
             return json.dumps({"url": url, "vcs_info": info}) if name == "direct_url.json" else None
 
     shutil.rmtree(repo / ".github")
     monkeypatch.setattr(metadata, "distribution", lambda _: Installed())
     assert given in invoke("init", "--github", cwd=repo).err
+    assert f': "{given}"' in (repo / COPIED[0]).read_text()
+    Installed.url = "file:///home/ada/gitml"  # which no job has
+    assert invoke("init", "--gitlab", cwd=repo).err.count(RELEASE) == 1
 
 
 def test_the_protected_branch_is_that_of_the_remote(repo, bare_repo, git, invoke):
