@@ -104,5 +104,5 @@ def _read(path: Path) -> Iterator[dict[str, Any]]:
         with contextlib.suppress(ValueError, RecursionError):
             line = json.loads(text)
             if isinstance(line, dict) and isinstance(line.get("files"), dict):
-                line = {"folder": str(line.get("folder")), "what": str(line.get("what")), **line}
-                yield line
+                texts = {key: str(line.get(key)) for key in ("folder", "what")}
+                yield {**texts, "files": line["files"]}

@@ -87,6 +87,8 @@ def test_what_gitml_brought_back_is_no_code_of_the_next_run(repo, gitml, git, ru
     gitml("source", "brave", "-o", "again")
     gitml("artifacts", "get", "ready")
     gitml("artifacts", "get", "ready", "model.bin")
+    with (repo / ".git/gitml/written.jsonl").open("a") as notes:
+        notes.write('[]\n{"folder": 5, "files": {"train.py": 1}}\n{"folder": "a", "fil')
 
     def source(*words, cwd=repo):
         gitml(*words, cwd=cwd)
