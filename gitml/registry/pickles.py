@@ -99,7 +99,7 @@ def named(member: Member) -> Named:
         for size, name in _GLOBAL.findall(data):
             if len(name) == size[0]:
                 modules.add(name.partition(b".")[0].decode())
-        modules.update(name.partition(b".")[0].decode() for name in _OLD_GLOBAL.findall(data))
+        modules.update(_old_modules(data))
         if sklearn is None and (stated := _SKLEARN.search(data)) is not None:
             sklearn = stated[2][: stated[1][0]].decode()
         tail, seen = data[-_OVERLAP:], seen + len(piece)
@@ -108,13 +108,27 @@ def named(member: Member) -> Named:
     return Named(modules=frozenset(modules), sklearn=sklearn)
 
 
+def _old_modules(data: bytes) -> set[str]:
+    """Return the packages that protocols before 4 name (``GLOBAL``).
+
+    That is any ``c`` in front of two lines that are names, as the instruction has no other mark.
+    """
+    lines = {data[max(0, found.start() - 256) : found.start()] for found in _CLASS.finditer(data)}
+    words = {line[len(line.rstrip(_LETTERS)) :] for line in lines}
+    parts = (word[at + 1 :] for word in words for at, byte in enumerate(word) if byte == _C)
+    names = {part.partition(b".")[0] for part in parts}
+    return {name.decode() for name in names if name and not name[:1].isdigit()}
+
+
+_C = ord("c")
 _GLOBAL = re.compile(
     rb"\x8c(.)([A-Za-z_][\w.]{0,254})\x94?(?:\x8c.[A-Za-z_][\w.]{0,254}|h.|j.{4})\x94?\x93",
     re.DOTALL,
 )
 """A module and a class of it, as protocol 4 and later name them (``STACK_GLOBAL``)."""
-_OLD_GLOBAL = re.compile(rb"c(?=([A-Za-z_][\w.]{0,254})\n[A-Za-z_][\w.]{0,254}\n)")
-"""The same before: any ``c`` in front of two such lines, as the instruction has no other mark."""
+_CLASS = re.compile(rb"\n(?=[A-Za-z_][\w.]{0,254}+\n)")
+"""The end of a line in front of one that is a name."""
+_LETTERS = bytes(b for b in range(128) if chr(b).isalnum() or b in b"_.")
 _SKLEARN = re.compile(
     rb"_sklearn_version(?:\x94|q.|r.{4})?(?:\x8c|(?=X.\0\0\0)X)(.)(?:\0\0\0)?([0-9][\w.+]{0,254})",
     re.DOTALL,

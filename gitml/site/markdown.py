@@ -61,6 +61,7 @@ def _parser() -> MarkdownIt:
 def _headings(tokens: Sequence[Token], level: int, anchors: str) -> dict[str, str]:
     """Set the level and the id of headings, and return the ids by what links call them."""
     places: dict[str, str] = {}
+    counts: dict[str, int] = {}
     above: list[int] = []
     for at, token in enumerate(tokens):
         if token.type != "heading_open":
@@ -73,9 +74,10 @@ def _headings(tokens: Sequence[Token], level: int, anchors: str) -> dict[str, st
         token.tag = tokens[at + 2].tag = f"h{min(level + len(above) - 1, _DEEPEST)}"
         slug = re.sub(r"[^\w\- ]", "", words.lower()).replace(" ", "-")
         if anchors and slug:
-            nth = 0
+            nth = counts.get(slug, 0)
             while (name := f"{slug}-{nth}" if nth else slug) in places:
                 nth += 1
+            counts[slug] = nth + 1
             places[name] = f"{anchors}-{name}"
             token.attrSet("id", places[name])
     return places
@@ -191,8 +193,9 @@ def _linked(text: str) -> Iterator[Token]:
     end = 0
     for found in _BARE.finditer(text):
         address = found[0].rstrip(_BEHIND)
-        while address.endswith(")") and address.count(")") > address.count("("):
-            address = address[:-1].rstrip(_BEHIND)
+        more = address.count(")") - address.count("(")
+        while address.endswith(")") and more > 0:
+            address, more = address[:-1].rstrip(_BEHIND), more - 1
         if _WEB.match(address):
             yield _text(text[end : found.start()])
             yield from _link(address, address)

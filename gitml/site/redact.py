@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", "Artifact", "Dataset", "Environment", "Source")
 
-_EMAIL = re.compile(r"[\w.+-]+@(?:[\w-]+\.)+[A-Za-z]{2,}")
+_EMAIL = re.compile(r"[\w.+-]++(@(?:[\w-]++\.)+[A-Za-z]{2,})?")
+"""An address, or a word that is none: it is looked at once, as it may have megabytes."""
 _HOME = re.compile(
     r"(?<![\w.-])(?:/root(?=/|$)|(?:/home|/Users|[A-Za-z]:[\\/]Users)[\\/][^\\/\s'\":]+)"
 )
@@ -65,7 +66,7 @@ def _with(found: T, **made: Any) -> T:
 def text(words: str) -> str:
     """Return text with home folders as ``~`` and without addresses and credentials."""
     if "@" in words:
-        words = _EMAIL.sub(HIDDEN, strip_credentials(words))
+        words = _EMAIL.sub(lambda m: HIDDEN if m[1] else m[0], strip_credentials(words))
     return (
         _HOME.sub("~", words) if "Users" in words or "home" in words or "/root" in words else words
     )

@@ -11,6 +11,7 @@ import lzma
 import pickle
 import sys
 import zlib
+from time import process_time
 
 import pytest
 
@@ -170,8 +171,16 @@ def test_names_are_found_in_any_piece_and_no_file_takes_for_ever():
     far = Member(path="m", size=0, sha256="", open=lambda: iter([b"\x80\x04", word[:9], word[9:]]))
     assert named(far).modules == {"scipy"}
     assert named(made_member("m", zlib.compress(b"\0" * 300_000 + word))).modules == {"scipy"}
+    old = b"\x80\x02csklearn.svm._classes\nSVC\nq\x00c1x\ny\nKcccopyreg\n_reconstructor\nc\n"
+    found = named(made_member("m", old)).modules
+    assert {"sklearn", "copyreg"} < found
+    assert not {"1x", "y", "c", "", "SVC"} & found
     for noise in (b"c", b"\x8c", b"\x8cca", b"_sklearn_version\x8c\xff"):
         assert named(made_member("m", noise * 200_000)).sklearn is None
+    begun = process_time()
+    for noise in (b"c" * 8_000_000, (b"c" * 254 + b"\n") * 30_000):
+        named(made_member("m", noise))
+    assert process_time() - begun < 8  # with a look at each letter for itself half a minute
 
 
 def test_what_is_not_a_model_that_can_be_called():

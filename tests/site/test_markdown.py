@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from time import process_time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gitml.site import redact
 from gitml.site.cards import card_of
 from gitml.site.facts import is_markdown
 from gitml.site.markdown import rendered
@@ -110,6 +112,22 @@ PARTS = (
 @given(st.lists(st.sampled_from([*PARTS, " ", "\n", "    "]), max_size=40).map("".join))
 def test_whatever_it_is_it_can_do_nothing(text):
     Checked(rendered(text, anchors="card", breaks=True))
+
+
+def test_no_text_takes_for_ever():
+    begun = process_time()
+    headings = Checked(rendered("# a\n# a-1\n" * 5000, anchors="card")).ids
+    assert len(set(headings)) == len(headings) == 10_000
+    assert 'href="http://a"' in rendered("http://a" + ")" * 40_000)
+    assert redact.text("0" * 2_000_000 + " a@b.example") == "0" * 2_000_000 + " …@…"
+    assert redact.text("@" + "a-" * 1_000_000) == "@" + "a-" * 1_000_000
+    assert process_time() - begun < 8
+
+
+def test_addresses_that_touch():
+    assert redact.text("<a.b+c@d-e.example>,f@g.example;h@i x@y.zz1@k.example") == (
+        "<…@…>,…@…;h@i …@……@…"
+    )
 
 
 def test_what_is_no_markdown():
