@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from gitml.errors import GitmlError, RemoteError
 from gitml.names import run_ref, source_ref, visible
 from gitml.sharing.contact import forget_former, note_contact
-from gitml.sharing.large import send_large
+from gitml.sharing.large import forget_place, send_large
 from gitml.store.hosts import what_then
 from gitml.store.planning import listed_for
 from gitml.store.pulling import where
@@ -104,6 +104,8 @@ def _push(
         trees=[run.source.tree] if run.source.tree else [],
         refs=refs,
     )
+    if done.lost:  # and so it may have large files, which the next push sends
+        forget_place(repository, there.name)
     for ref, reason in done.refused.items():
         if not hot or ref == run_ref(run.id) or ref == source_ref(run.source.tree or ""):
             raise RemoteError(

@@ -112,9 +112,8 @@ def push(  # noqa: PLR0913 - what a push may be told
         refs=refs,
         progress=progress,
     )
-    if runs.lost:  # and so it may have large files
-        forget_place(repository, there.name)
-        send_large(repository, there, settings, only=named, progress=moved)
+    if runs.lost:
+        sent |= _send_again(repository, there, settings, named, held, moved)
     large = Sent(count=len(sent), size=sum(sent.values()))
     done = Push(runs=runs, large=large, held=held)
     apart = _models_apart(refs, there)
@@ -137,6 +136,31 @@ def _waiting(
     """Return the large files that are to go, bytes by SHA-256."""
     files = large_to_share(repository, there) if settings.push_large else {}
     return {s: size for s, size in files.items() if named is None or s in named}
+
+
+def _send_again(
+    repository: Repository,
+    there: Where,
+    settings: Settings,
+    named: Collection[str] | None,
+    held: Held,
+    moved: Progress | None,
+) -> dict[str, int]:
+    """Send all large files to a remote that may have lost them; return those that went.
+
+    Of those that do not go ``held`` tells. Some that did not just now are not tried again.
+    """
+    forget_place(repository, there.name)
+    if held.reason is not None:
+        return {}
+    wanted = _waiting(repository, there, settings, named)
+    try:
+        send_large(repository, there, settings, only=named, progress=moved)
+    except GitmlError as error:
+        held.reason = error
+    left = _waiting(repository, there, settings, named)
+    held.files = Sent(count=len(left), size=sum(left.values()))
+    return {sha256: size for sha256, size in wanted.items() if sha256 not in left}
 
 
 def _publish(repository: Repository, done: Push, apart: Sequence[str], context: Context) -> None:

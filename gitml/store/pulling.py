@@ -197,32 +197,31 @@ def _fetch(
     for ref in found.rewound:
         slug = ref.removeprefix(EXPERIMENTS)
         done.rewound[slug] = before.get(ledgers + slug, repository.zero), repository.zero
-    if accept_rewind:
+    if force:  # then git says nothing of them
         moved = {
             ref.removeprefix(ledgers): (oid, after[ref])
             for ref, oid in before.items()
             if ref.startswith(ledgers) and after.get(ref, oid) != oid
         }
-        _take_rewound(repository, done, moved)
+        went_back = _went_back(repository, moved)
+        done.rewound |= went_back
+        for slug, (was, now) in went_back.items() if accept_rewind else ():
+            again(functools.partial(_follow, repository, slug, was, now))
     if back:
         repository.update_refs(back)
 
 
-def _take_rewound(
-    repository: Repository, done: Pulled, moved: Mapping[str, tuple[str, str]]
-) -> None:
-    """Let our ledgers follow those that went back, our own additions becoming hot runs again."""
-    slugs = list(moved)
-    stands = relations(repository, [moved[slug] for slug in slugs])
-    for slug, stand in zip(slugs, stands, strict=True):
-        if stand in {"same", "behind"}:
-            continue
-        was, now = moved[slug]
-        done.rewound[slug] = was, now
-        again(functools.partial(_follow, repository, slug, was, now))
+def _went_back(
+    repository: Repository, moved: Mapping[str, tuple[str, str]]
+) -> dict[str, tuple[str, str]]:
+    """Return those of the ledgers (what they were, what they are, by slug) that went back."""
+    stands = relations(repository, [*moved.values()])
+    both = zip(moved.items(), stands, strict=True)
+    return {slug: pair for (slug, pair), stand in both if stand not in {"same", "behind"}}
 
 
 def _follow(repository: Repository, slug: str, was: str, now: str) -> None:
+    """Let our ledger follow one that went back, our own additions becoming hot runs again."""
     ref = names.experiment_ref(slug)
     ours = repository.resolve(ref)
     if ours is None:

@@ -83,6 +83,7 @@ def push_runs(  # noqa: PLR0913 - what a push may be told
     push sends the rest.
     """
     done = Pushed()
+    ask = ids is None
     for number in range(TRIES):
         known = dict(refs if refs is not None and not number else listed_for(repository, there))
         left_out = {*held, *done.refused}
@@ -94,23 +95,25 @@ def push_runs(  # noqa: PLR0913 - what a push may be told
         if dry_run:
             _tell(done, wanted)
             return done
-        whole = not number and not wanted and ids is None
+        whole, ask = ask and not wanted, False
         if whole and _has_lost(repository, there, done, wanted, known, source=source):
             continue
+        lost = done.lost
         behind, raced = (
             ({}, {}) if whole else _send(repository, there, wanted, done, known, held, progress)
         )
         if number >= RACES:  # nobody pushes the same for so long: it is refused
             done.refused |= raced
             raced = {}
-        if not behind and not raced:
+        ask = done.lost and not lost  # what else has it lost?
+        if not (behind or raced or ask):
             if ids is None:
                 sealed = there.ref("sources") if SOURCES in wanted.sources else None
                 done.settled += let_go_there(repository, there, known, sealed)
             return done
         time.sleep(random.uniform(0, 0.05 * 2 ** min(number, 6)))  # noqa: S311 - jitter
         if behind:
-            _catch_up(repository, there, behind, committer=committer, now=now)
+            done.lost |= _catch_up(repository, there, behind, committer=committer, now=now)
     raise BeatenError(
         f"Others wrote to {there.said} first, {TRIES} times in a row.",
         hint="gitml push again; what arrived stays, and nothing here is lost",
@@ -155,7 +158,7 @@ def _has_lost(
     }
     others = not ours <= now.keys() or any(now.get(r) != oid for r, oid in wanted.there.items())
     if others:
-        done.lost = pull_runs(repository, there, rejoin=True).lost
+        done.lost |= pull_runs(repository, there, rejoin=True).lost
     return bool(code) or others
 
 
@@ -180,6 +183,7 @@ def _send(
     for specs, named in batches(wanted, known, held):
         arrived, refused = send_refs(repository, there, specs)
         sent += len(named)
+        done.lost |= any(arrived.get(ref) for ref in wanted.there)
         batch = named if "*" not in specs[0] else _still(repository, specs[0], named)
         refused = {ref: reason for ref, reason in refused.items() if ref in named}
         for ref, reason in refused.items():
@@ -234,9 +238,12 @@ def _catch_up(
     *,
     committer: str,
     now: int,
-) -> None:
-    """Fetch and join what others pushed meanwhile: ledgers, hot runs of ours, sources."""
-    pull_runs(repository, there, rejoin=True)
+) -> bool:
+    """Fetch and join what others pushed meanwhile: ledgers, hot runs of ours, sources.
+
+    Say whether the remote had no more what it was seen to have.
+    """
+    lost = pull_runs(repository, there, rejoin=True).lost
     ids = [ref.removeprefix(RUNS) for ref in behind if ref.startswith(RUNS)]
     refs = repository.refs(RUNS, there.ref("runs/"))
     pairs = [(refs.get(names.run_ref(i)), refs.get(there.ref(f"runs/{i}"))) for i in ids]
@@ -250,6 +257,7 @@ def _catch_up(
     commit_runs(repository, changes, committer=committer, now=now)
     if SOURCES in behind:
         _join_sources(repository, there)
+    return lost
 
 
 def _join_sources(repository: Repository, there: Where) -> None:

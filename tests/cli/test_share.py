@@ -214,6 +214,36 @@ def test_a_rewound_ledger_is_named_and_not_followed(clone, git, hub):
     assert names(bob) == ["old"]
 
 
+@pytest.mark.parametrize("news", [False, True])
+def test_a_ledger_that_a_host_lost_comes_back_with_its_large_files(clone, git, hub, news):
+    ada = clone("ada")
+    make_run(ada.path, "old")
+    ada("pack")
+    ada("push")
+    old = git(hub, "rev-parse", "refs/gitml/experiments/churn").strip()
+    (ada.path / "big.bin").write_bytes(bytes(range(256)) * 8192)
+    large = ["--artifact", "big.bin"] if shutil.which("git-lfs") else []
+    ada("log", "-e", "churn", "-m", "auc=1", *large)
+    ada("pack")
+    make_run(ada.path, "hot")
+    ada("push")
+    wanted = git(hub, "for-each-ref", "refs/gitml")
+    git(hub, "update-ref", "refs/gitml/experiments/churn", old)
+    git(hub, "update-ref", "-d", "refs/gitml/sources")
+    git(hub, "update-ref", "-d", f"refs/gitml/runs/{run_id_of('hot')}")
+    shutil.rmtree(hub / "lfs", ignore_errors=True)
+    if news:
+        make_run(ada.path, "new")
+    answer = ada("push")
+    assert "so that was sent again" in answer.err
+    assert ("1 large file, 2.1 MB" in answer.out) == bool(large)
+    assert sum(p.is_file() for p in (hub / "lfs/objects").rglob("*")) == len(large) / 2
+    after = git(hub, "for-each-ref", "refs/gitml").splitlines()
+    assert {*wanted.splitlines()} <= {*after}
+    assert len(after) == len(wanted.splitlines()) + news
+    assert ada("push").out == "origin has everything.\n"
+
+
 def test_a_host_that_refuses_one_run_is_told_of(clone, hub):
     ada = clone("ada")
     make_runs(ada.path, {"name": "good"}, {"name": "bad"})
