@@ -112,7 +112,7 @@ def _join_ledger(
     mark = stream.commit(
         tmp,
         committer=IDENTITY,
-        time=1000 * max(_date(repository, first), _date(repository, second)),
+        time=1000 * max(date_of(repository, first), date_of(repository, second)),
         message=f"join {names.visible(slug)}\n",
         parents=[first, second],
         keep_tree=True,
@@ -137,7 +137,8 @@ def _join_ledger(
     ]
 
 
-def _date(repository: Repository, commit: str) -> int:
+def date_of(repository: Repository, commit: str) -> int:
+    """Return when a commit was made, in seconds since 1970."""
     found = _DATE.search(repository.read(commit, "commit").partition(b"\n\n")[0])
     return int(found[1]) if found else 0
 
@@ -338,7 +339,7 @@ def join_sources(
     mark = stream.commit(
         tmp,
         committer=IDENTITY,
-        time=1000 * max(_date(repository, first), _date(repository, second)),
+        time=1000 * max(date_of(repository, first), date_of(repository, second)),
         message="join source trees\n",
         parents=[first, second],
         keep_tree=True,

@@ -21,7 +21,7 @@ from gitml.store import live, places
 from gitml.store.arriving import fetch_runs
 from gitml.store.git import RefUpdate
 from gitml.store.hosts import said
-from gitml.store.joining import join_ledgers, loses, relations
+from gitml.store.joining import date_of, join_ledgers, loses, relations
 from gitml.store.ledger import move_refs, purged_among, read_ledgers
 from gitml.store.remote import registry_remote
 from gitml.store.settled import settled
@@ -221,14 +221,19 @@ def _went_back(
 
 
 def _follow(repository: Repository, slug: str, was: str, now: str) -> None:
-    """Let our ledger follow one that went back, our own additions becoming hot runs again."""
+    """Let our ledger follow one that went back, our own additions becoming hot runs again.
+
+    What was purged stays so: tombstones of ours are put there too.
+    """
     ref = names.experiment_ref(slug)
     ours = repository.resolve(ref)
     if ours is None:
         return
     updates = [RefUpdate(ref, now, ours)]
-    known = _trees(repository, was) | _trees(repository, now)
-    added = {i: tree for i, tree in _trees(repository, ours) if (i, tree) not in known}
+    known = _below(repository, was, "runs") | _below(repository, now, "runs")
+    added = {i: tree for i, tree in _below(repository, ours, "runs") if (i, tree) not in known}
+    buried = {i for i, _ in _below(repository, now, "tombstones")}
+    stones = [(i, o) for i, o in _below(repository, ours, "tombstones") if i not in buried]
     hot = repository.refs(RUNS)
     with repository.fast_import() as stream:
         for run_id, tree in added.items():
@@ -239,15 +244,30 @@ def _follow(repository: Repository, slug: str, was: str, now: str) -> None:
             stream.put("", tree, "040000")
             updates.append(RefUpdate(names.run_ref(run_id), stream.oid(mark), None))
             updates.append(RefUpdate(tmp, None, None))
+        if stones:
+            tmp, time = names.tmp_ref(secrets.token_hex(8)), 1000 * date_of(repository, now)
+            mark = stream.commit(
+                tmp,
+                committer="gitml <>",
+                time=time,
+                message=f"keep {names.plural(len(stones), 'tombstone')}\n",
+                parents=[now],
+                keep_tree=True,
+            )
+            for run_id, oid in sorted(stones):
+                stream.drop(f"runs/{run_id[:2]}/{run_id}")
+                stream.put(f"tombstones/{run_id[:2]}/{run_id}", oid)
+            updates[0] = RefUpdate(ref, stream.oid(mark), ours)
+            updates.append(RefUpdate(tmp, None, None))
     move_refs(repository, updates)
 
 
-def _trees(repository: Repository, ledger: str) -> set[tuple[str, str]]:
-    """Return (run id, tree) of every run of a ledger."""
-    runs = next((e for e in repository.tree(ledger) if e.name == "runs"), None)
-    if runs is None:
+def _below(repository: Repository, ledger: str, folder: str) -> set[tuple[str, str]]:
+    """Return (run id, oid) of every run of a ledger, or of every tombstone."""
+    top = next((e for e in repository.tree(ledger) if e.name == folder), None)
+    if top is None:
         return set()
-    buckets = repository.tree(runs.oid)
+    buckets = repository.tree(top.oid)
     return {
         (entry.name, entry.oid)
         for bucket in buckets

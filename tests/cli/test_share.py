@@ -212,6 +212,17 @@ def test_a_rewound_ledger_is_named_and_not_followed(clone, git, hub):
     assert ([*answer["pulled"]["rewound"]], answer["pushed"]) == (["churn"], None)
     bob("pull", "--accept-rewind")
     assert names(bob) == ["old"]
+    # What was purged stays so.
+    make_run(bob.path, "third")
+    bob("pack")
+    bob("push")
+    bob("purge", "old", "--yes")
+    git(hub, "update-ref", "refs/gitml/experiments/churn", old)
+    bob("pull", "--accept-rewind")
+    assert names(bob) == []
+    bob("push")
+    ada("pull", "--accept-rewind")
+    assert names(ada) == []
 
 
 @pytest.mark.parametrize("news", [False, True])
