@@ -258,7 +258,7 @@ def _details(shown: ShownModel) -> Iterator[Pair]:
         yield Pair(name="Last event", value=moment(max(e.at for e in model.events)).text)
     if model.tip is not None:
         yield Pair(name="Journal", value=f"refs/gitml/models/{model.slug}", mono=True)
-        yield Pair(name="at", value=model.tip[:12], mono=True)
+        yield Pair(name="Newest commit", value=model.tip[:12], mono=True)
 
 
 def _commands(shown: ShownModel) -> Iterator[str]:

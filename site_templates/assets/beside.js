@@ -37,7 +37,7 @@ gitml.beside = (function () {
 
   // Which data each run read: two with the same digest are the same, whatever they are called.
   function inputs(body, data, view) {
-    const told = input => (input.digest ? input.digest.replace(/^sha256:/, '').slice(0, 12) : input.uri || 'no digest') + (input.rows ? ', ' + gitml.plural(input.rows, 'row') : '');
+    const told = input => (input.rows ? gitml.plural(input.rows, 'row') + ', ' : '') + (input.digest ? input.digest.replace(/^sha256:/, '').slice(0, 12) : input.uri || 'no digest');
     const read = data.map(each => new Map((each.run.inputs || []).map(input => [input.name + (input.context ? ' (' + input.context + ')' : ''), told(input)])));
     const names = [...new Set(read.flatMap(found => [...found.keys()]))];
     put(body, names.map(name => row(name, read.map(found => found.get(name) ?? null), view)), names.length ? 'They read the same data.' : 'No data was recorded.');

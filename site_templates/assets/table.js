@@ -187,7 +187,7 @@
       const on = columns.includes(key), box = element('input', { type: 'checkbox', 'data-f': key });
       box.checked = on;
       box.addEventListener('change', () => put(on ? columns.filter(k => k !== key) : [...columns, key], key));
-      return element('li', {}, element('label', { title: key }, box, ' ' + (on ? key : nameOf(key))), ...(on ? [move(key, -1, '↑', 'to the left'), move(key, 1, '↓', 'to the right')] : []));
+      return element('li', {}, element('label', { title: key }, box, ' ' + (on && key !== 'spark' ? key : nameOf(key))), ...(on ? [move(key, -1, '↑', 'to the left'), move(key, 1, '↓', 'to the right')] : []));
     };
     const title = (text, count, end) => element('li', { class: 'of' }, element('b', {}, text + ' '), element('span', { class: 'count' }, count.toLocaleString('en-US')), end || null);
     const back = element('button', { type: 'button' }, 'as usual');
