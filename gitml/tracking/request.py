@@ -110,7 +110,7 @@ def span_of(started: str | None, duration: str | None, now: int) -> tuple[int, i
     """Return when a run began and ended, in milliseconds, as far as somebody says it.
 
     With one of the two it ended ``now``. Raises `InputError` for what is no time, or
-    would be later than now.
+    would be later than now or before 1970.
     """
     length = None if duration is None else round(_seconds(duration) * 1000)
     if started is None:
@@ -122,6 +122,10 @@ def span_of(started: str | None, duration: str | None, now: int) -> tuple[int, i
             f"{visible(started, 40)!r} is no time.",
             hint="give ISO 8601 as date -Is prints it; without an offset such as +01:00 it is UTC",
         ) from None
+    if begun < 0:
+        raise InputError(
+            f"{visible(started, 40)} is before 1970.", hint="check the year; gitml log --help"
+        )
     ended = now if length is None else begun + length
     if begun > now or ended > now:
         raise InputError(

@@ -103,6 +103,8 @@ def test_when_it_ran_is_told_and_not_guessed(repo, invoke):
     for bad in (
         ("--started", "yesterday"),
         ("--started", "9999-01-01"),
+        ("--started", "0001-01-01T00:00:00+10:00"),
+        ("--started", "1960-01-01", "--duration", "1h"),
         ("--started", "2026-01-02", "--duration", "9000d"),
         ("--duration", "-5"),
         ("--duration", "soon"),
