@@ -58,7 +58,7 @@ def forget_former(repository: Repository, there: Where) -> None:
     if has_moved(repository, there):
         again(lambda: _forget(repository, there))
         forget_place(repository, there.name)
-        note_contact(repository, there)
+        _mark(repository, there).unlink(missing_ok=True)  # with this one nobody has spoken yet
 
 
 def large_to_share(repository: Repository, there: Where) -> dict[str, int]:

@@ -183,6 +183,10 @@ def test_another_host_by_the_same_name_and_one_that_lost_all_get_everything(clon
     ada("log", "-e", "third", "--name", "purged", *large)
     ada("purge", "purged", "--yes")  # its file stays where it is
     make_run(ada.path, "two")
+    git(ada.path, "remote", "set-url", "origin", hub.parent / "nothing")
+    ada("push", code=9)
+    assert json.loads(ada("status", "--json").out)["sharing"]["contact"] is None
+    git(ada.path, "remote", "set-url", "origin", new)
     ada("push")
     assert (everything(new)[0] >= wanted, everything(new)[1]) == (True, stored)
     for ref in git(new, "for-each-ref", "--format=%(refname)", "refs/gitml/runs").split():
