@@ -142,6 +142,8 @@ def people_s_commits(repository: Repository, there: Where, code: Iterable[str]) 
     if not tips or not there.named or repository.work_tree is None:
         return 0
     known = f"--glob={there.ref('source')}*"
-    asked = ("rev-list", "--format=%s", "--stdin", "--not", f"--remotes={there.name}", known)
+    # A ref of git's at an object that is not here must not keep back a push.
+    walk = ("rev-list", "--ignore-missing", "--format=%s", "--stdin")
+    asked = (*walk, "--not", f"--remotes={there.name}", known)
     lines = repository.run(*asked, data=tips.encode()).decode("utf-8", "replace").splitlines()
     return sum(not (line.startswith("commit ") or _OURS.fullmatch(line)) for line in lines)

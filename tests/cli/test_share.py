@@ -106,6 +106,8 @@ def test_code_travels_when_it_is_wanted_and_stays_home_where_it_should(clone, gi
     git(ada.path, "commit", "--quiet", "-am", "not pushed yet")
     (ada.path / "train.py").write_text("print('changed again')\n")
     ada("log", "--name", "two", "-m", "auc=0.9")
+    broken = ada.path / ".git/refs/remotes/origin/broken"  # which git push does not mind either
+    broken.write_text(f"{'12' * 20}\n")
     along = "with 1 commit that no branch of origin has"
     assert f"source     1 source tree, {along}\n" in ada("push", "--dry-run").out
     assert f"\nPushed to origin, {along}.\n" in ada("log", "--push", "-m", "auc=0.9").out
