@@ -121,7 +121,7 @@ def test_runs_beside_each_other(views, make_site):
     assert [row[0] for row in differing["metrics"]] == ["auc", "final"]
     assert [row[0] for row in differing["params"]] == ["extra", "lr", "created"]
     assert differing["data"] == [["They read the same data."]]
-    assert everything["data"] == [["train.csv"] + ["000000000000, 9 rows"] * 2]
+    assert everything["data"] == [["train.csv"] + ["9 rows, 000000000000"] * 2]
     assert differing["environment"] == [["CPU", "2 threads", "3 threads"]]
     assert [row[0] for row in differing["code"]] == ["commit", "train.py"]
     assert differing["patches"] == ["+depth = 0", "+depth = 1"]
