@@ -36,6 +36,7 @@ _LARGEST = 2 * 1024 * 1024
 """Bytes up to which a file is looked into."""
 _BEGINNING = 64 * 1024
 """Bytes of a larger one that are."""
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _LONG = frozenset("csv tsv jsonl log txt".split())
 """Endings of files whose beginning says something alone."""
 _LINES, _CHARACTERS = 200, 20_000
@@ -99,8 +100,18 @@ def large_ones(store: Repository, run: Run) -> str:
     return " ".join(sorted(each.path for each in large if is_here(store, each)))
 
 
+def large_texts(store: Repository, found: Iterable[tuple[str, str]]) -> str:
+    """Return which contents of large files are texts that are here, as text."""
+    wanted = {sha for path, sha in found if _ending(path) in _LONG and _SHA256.fullmatch(sha or "")}
+    return " ".join(sorted(each for each in wanted if here(store, each) is not None))
+
+
 def _is_long(artifact: Artifact) -> bool:
-    return artifact.store == "lfs" and artifact.path.rpartition(".")[2].lower() in _LONG
+    return artifact.store == "lfs" and _ending(artifact.path) in _LONG
+
+
+def _ending(path: str) -> str:
+    return path.rpartition(".")[2].lower()
 
 
 def _begun(store: Repository, artifact: Artifact, plain: File, *, hide: bool) -> File:

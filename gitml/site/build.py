@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitml import __version__
-from gitml.names import MODELS, SOURCE, SOURCES, TAGS, UNPUBLISHED
+from gitml.names import MODELS, REMOTES, SOURCE, SOURCES, TAGS, UNPUBLISHED
 from gitml.site import (
     activity,
     explore,
@@ -20,6 +20,7 @@ from gitml.site import (
     run_pages,
     table,
 )
+from gitml.site.artifacts import large_texts
 from gitml.site.gather import Frames, gather
 from gitml.site.memory import much_that_stays
 from gitml.site.plan import Site, hashed
@@ -105,7 +106,15 @@ def state_of(sources: Sources, options: Options, templates: Templates) -> str:
     runs = sources.index.state(where=options.where, experiments=options.experiments)
     if not runs:
         return ""
-    refs = sources.store.refs(MODELS, UNPUBLISHED, TAGS, SOURCE, SOURCES)
-    others = "".join(f"{oid} {ref}\n" for ref, oid in sorted(refs.items()))
-    order = repr(order_of(sources.store))
-    return hashed(templates.fingerprint, options.told, runs, others, order)
+    refs = sources.store.refs(MODELS, UNPUBLISHED, TAGS, SOURCE, SOURCES, REMOTES)
+    # Of what was seen of remotes only source trees, which lie nowhere else once they are asked for.
+    told = [r for r in sorted(refs) if not r.startswith(REMOTES) or "/source" in r]
+    others = "".join(f"{refs[ref]} {ref}\n" for ref in told)
+    order, large = repr(order_of(sources.store)), _large(sources)
+    return hashed(templates.fingerprint, options.told, runs, others, order, large)
+
+
+def _large(sources: Sources) -> str:
+    """Return which large texts are here, as text: pages show their beginnings."""
+    _, rows = sources.index.sql("SELECT DISTINCT path, sha256 FROM artifacts WHERE store = 'lfs'")
+    return large_texts(sources.store, rows)

@@ -119,7 +119,8 @@ def test_sources_that_arrive_are_shown(repo, trees, git, make_site):
     assert "is not in the repository" in page_of(make_site(bare), 0)
     kept = git(repo, "commit-tree", work, "-m", "source").strip()
     git(repo, "update-ref", f"refs/gitml/source/t-{work}", kept)
-    git(bare, "fetch", "--quiet", "origin", "refs/gitml/*:refs/gitml/*")
+    asked = f"refs/gitml/source/t-{work}:refs/gitml-remotes/origin/source/t-{work}"
+    git(bare, "fetch", "--quiet", "origin", asked)  # as gitml source does; nothing else changes
     assert "+lr = 0.2" in page_of(make_site(bare), 0)
 
 
