@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 FILE = "written.jsonl"
 MOST = 16 * 1024 * 1024
 """Bytes of notes that are still read; what is beyond is forgotten at the next note."""
+_MODULES = (".py", ".pyx", ".ipynb")
 
 
 def note(repository: Repository, folder: Path, files: Iterable[str], what: str) -> None:
@@ -53,7 +54,7 @@ def find(
     """Return those of the files ``asked`` about (below ``top``) that are copies, and of what.
 
     None is of a folder that the run is ``working`` in, or whose program it runs: there
-    they are its code.
+    they are its code. So are modules that were put among other files: programs import them.
     """
     found: dict[str, str] = {}
     if top is None or not asked:
@@ -68,16 +69,27 @@ def find(
         prefix = "" if prefix == "." else f"{prefix}/"
         if prefix and (working.is_relative_to(folder) or (script or "").startswith(prefix)):
             continue
+        code = () if _is_of_copies(folder, files) else _MODULES
         for path in asked:
             name = path.removeprefix(prefix)
             if (
                 path.startswith(prefix)
                 and path != script
+                and not path.endswith(code)
                 and name in files
                 and _stamp(folder / name) == files[name]
             ):
                 found[path] = f"{prefix or path}: {line['what']}, a copy {SELF}"
     return found
+
+
+def _is_of_copies(folder: Path, files: Iterable[str]) -> bool:
+    """Say whether nothing is in a folder but what gitml has put there, and caches of it."""
+    ours = {"__pycache__", *(name.partition("/")[0] for name in files)}
+    try:
+        return ours.issuperset(entry.name for entry in folder.iterdir())
+    except OSError:
+        return False
 
 
 def _stamp(path: Path) -> list[int] | None:

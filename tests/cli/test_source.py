@@ -108,6 +108,11 @@ def test_what_gitml_brought_back_is_no_code_of_the_next_run(repo, gitml, git, ru
     ]
     wrapped = source("run", "-q", "--", sys.executable, "again/train.py")
     assert wrapped["changed"] == ["again/sub/new.py", "again/train.py"]
+    gitml("log", "--artifact", "again/sub/new.py:helper.py", "--name", "module")
+    gitml("artifacts", "get", "module")  # into a folder of its own, and among other files:
+    gitml("artifacts", "get", "module", "helper.py")
+    assert source("log", "-m", "auc=1")["changed"] == ["helper.py"]
+    (repo / "helper.py").unlink()
     (repo / "again" / "train.py").write_text("print('changed')")
     assert source("log", "-m", "auc=1")["changed"] == ["again/train.py"]
 
