@@ -7,6 +7,7 @@ happened to be installed. https://mlflow.org/docs/latest/ml/model/dependencies/
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from gitml.codec import dump
@@ -41,6 +42,9 @@ may become the name of a stranger's distribution."""
 _ALWAYS = ("mlflow", "scikit-learn")
 _WITH_IT = ("joblib", "numpy", "scipy")
 """What scikit-learn brings along; named where the version is known."""
+_NAME = r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)"
+_PINNED = re.compile(_NAME + r"\s*==\s*([A-Za-z0-9][A-Za-z0-9._!-]*)(?:\+[A-Za-z0-9._-]*)?")
+_PLACED = re.compile(_NAME + r" @ (?:[a-z]+\+)?(?:https?|ssh|git)://[^\s;]+")
 
 
 def surroundings(
@@ -92,13 +96,13 @@ def requirements(named: Named, recorded: str) -> list[str]:
 
 
 def _recorded(lines: Iterable[str]) -> Iterable[tuple[str, str]]:
-    """Yield the name of each distribution and what installs it elsewhere too."""
+    """Yield the name of each distribution and what installs it elsewhere too.
+
+    A line that would tell pip anything more, an option above all, is passed over.
+    """
     for line in lines:
-        name, equals, version = line.partition("==")
-        if " @ " not in line and equals:
+        if pinned := _PINNED.fullmatch(line.strip()):
             # ``+cu118`` says how it was built; no index has a version of that name.
-            yield normalized(name.strip()), f"{name.strip()}=={version.strip().partition('+')[0]}"
-            continue
-        name, _, address = line.partition(" @ ")
-        if address and not address.startswith("file:"):
-            yield normalized(name.strip()), line.partition("  # ")[0].strip()
+            yield normalized(pinned[1]), f"{pinned[1]}=={pinned[2]}"
+        elif placed := _PLACED.fullmatch(line.partition("  # ")[0].strip()):
+            yield normalized(placed[1]), placed[0]

@@ -25,7 +25,10 @@ _SCRIPT = """\
 'use strict';
 (() => {
   const PAUSE = 2000, GONE = 20000; // milliseconds; where the server has ended, it is asked seldom
-  const path = address => decodeURIComponent(new URL(address).pathname).slice(1) || 'index.html';
+  const path = address => {
+    const coded = new URL(address).pathname.slice(1) || 'index.html';
+    try { return decodeURIComponent(coded); } catch (problem) { return coded; } // a lone %
+  };
   const loaded = new Set([path(location.href)]);
   let known = new URL(document.currentScript.src).searchParams.get('v'), waiting = 0;
   const writing = () => /^(INPUT|SELECT|TEXTAREA)$/.test(document.activeElement.tagName);

@@ -257,6 +257,11 @@ def test_what_a_model_needs_is_what_its_pickle_names_as_it_was_recorded():
     lines = documents(members)["requirements.txt"].decode().splitlines()
     assert lines == ["mlflow", "numpy", now]
     assert found.flavors["sklearn"]["sklearn_version"] == sklearn.__version__
+    # What would tell pip more than what to install is passed over: runs come from anybody.
+    evil = f"{now}\nnumpy==1 --index-url https://x\njoblib==1; y\n-r z==1\nscipy @ --pre\n"
+    members, _ = complete([made_member("m", pickles_plain())], installed=evil)
+    lines = documents(members)["requirements.txt"].decode().splitlines()
+    assert lines == ["mlflow", "numpy", now]
     # Files of the user's own stay, and are what the others speak of.
     given = [made_member("m", pickles_plain()), made_member("requirements.txt", b"torch\n")]
     documented = documents(complete(given, installed=around)[0])
