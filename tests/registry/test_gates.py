@@ -316,8 +316,8 @@ def test_with_a_remote_a_branch_of_this_clone_is_not_enough(repo, git, repositor
     git(repo, "push", "--quiet", "origin", "main:refs/heads/gitml/source/t-1")
     git(repo, "branch", "gitml/churn/production/v1.0.0-12345678")
     assert told(mine).answer == "refuse"
-    git(repo, "push", "--quiet", "origin", "main:refs/heads/work/gitml/x")
-    assert told(mine).got == f"{mine[:10]} on origin/work/gitml/x"
+    git(repo, "push", "--quiet", "origin", "main:refs/heads/ada/gitml/x")
+    assert told(mine).got == f"{mine[:10]} on origin/ada/gitml/x"
 
 
 def test_a_shallow_clone_cannot_tell(repo, git, tmp_path):
